@@ -1,0 +1,116 @@
+/** How the body lies in the picture. */
+export interface Pose {
+  /** radians, clockwise */
+  readonly angle: number;
+  readonly scale: number;
+  /** Width against height, 1 for none. */
+  readonly stretch: number;
+  /** In half pictures: 1 moves from the middle to the edge. */
+  readonly shiftX: number;
+  readonly shiftY: number;
+  readonly mirrored: boolean;
+}
+
+export interface Ellipse {
+  readonly x: number;
+  readonly y: number;
+  readonly radiusX: number;
+  readonly radiusY: number;
+  /** radians, clockwise; 0 where absent */
+  readonly angle?: number;
+}
+
+/** A line with round ends, as thick as radius at its ends; the middle is thinner by the waist (0 none, 1 all). */
+export interface Bar {
+  readonly fromX: number;
+  readonly fromY: number;
+  readonly toX: number;
+  readonly toY: number;
+  readonly radius: number;
+  readonly waist?: number;
+}
+
+/**
+ * A square of gray in body coordinates: x to the right and y down, both -1 to 1 before the pose turns, scales and moves
+ * them. Shapes are painted one over the other, with soft edges about a pixel and a half wide.
+ */
+export class Canvas {
+  /** shape [size, size], row-major; 0 (black) to 1 (white). */
+  readonly pixels: Float32Array;
+  readonly #bodyX: Float32Array;
+  readonly #bodyY: Float32Array;
+  /** Width of a soft edge in body coordinates. */
+  readonly #softness: number;
+
+  constructor(size: number, pose: Pose) {
+    this.pixels = new Float32Array(size * size);
+    this.#bodyX = new Float32Array(size * size);
+    this.#bodyY = new Float32Array(size * size);
+    this.#softness = 3 / size;
+    const cosine = Math.cos(pose.angle);
+    const sine = Math.sin(pose.angle);
+    for (let index = 0; index < this.pixels.length; index++) {
+      const x = (((index % size) + 0.5) * 2) / size - 1 - pose.shiftX;
+      const y = ((Math.floor(index / size) + 0.5) * 2) / size - 1 - pose.shiftY;
+      const turnedX = (x * cosine + y * sine) / (pose.scale * pose.stretch);
+      this.#bodyX[index] = pose.mirrored ? -turnedX : turnedX;
+      this.#bodyY[index] = (y * cosine - x * sine) / pose.scale;
+    }
+  }
+
+  /** Paints an ellipse of one gray; @param opacity 0 (nothing) to 1 */
+  ellipse(shape: Ellipse, gray: number, opacity = 1): void {
+    const cosine = Math.cos(shape.angle ?? 0);
+    const sine = Math.sin(shape.angle ?? 0);
+    const edge = this.#softness / Math.min(shape.radiusX, shape.radiusY);
+    this.#paint(gray, opacity, (bodyX, bodyY) => {
+      const x = bodyX - shape.x;
+      const y = bodyY - shape.y;
+      return (
+        (1 - length((x * cosine + y * sine) / shape.radiusX, (y * cosine - x * sine) / shape.radiusY)) /
+          edge +
+        0.5
+      );
+    });
+  }
+
+  /** An ellipse with a rim of another gray, as thick as `rim` (body coordinates). */
+  shell(shape: Ellipse, rimGray: number, rim: number, innerGray: number): void {
+    this.ellipse(shape, rimGray);
+    const inner = { ...shape, radiusX: shape.radiusX - rim, radiusY: shape.radiusY - rim };
+    this.ellipse(inner, innerGray);
+  }
+
+  bar(shape: Bar, gray: number, opacity = 1): void {
+    const lengthX = shape.toX - shape.fromX;
+    const lengthY = shape.toY - shape.fromY;
+    const lengthSquared = lengthX * lengthX + lengthY * lengthY;
+    this.#paint(gray, opacity, (bodyX, bodyY) => {
+      const along = ((bodyX - shape.fromX) * lengthX + (bodyY - shape.fromY) * lengthY) / lengthSquared;
+      const at = Math.min(1, Math.max(0, along));
+      const distance = length(bodyX - shape.fromX - at * lengthX, bodyY - shape.fromY - at * lengthY);
+      const radius = shape.radius * (1 - (shape.waist ?? 0) * 4 * at * (1 - at));
+      return (radius - distance) / this.#softness + 0.5;
+    });
+  }
+
+  /** A bone seen from the side: a bright rim and a paler inside. */
+  bone(shape: Bar, rimGray: number, innerGray: number): void {
+    this.bar(shape, rimGray);
+    this.bar({ ...shape, radius: shape.radius * 0.68 }, innerGray);
+  }
+
+  #paint(gray: number, opacity: number, coverage: (bodyX: number, bodyY: number) => number): void {
+    for (let index = 0; index < this.pixels.length; index++) {
+      const covered = coverage(this.#bodyX[index] as number, this.#bodyY[index] as number);
+      if (covered <= 0) continue;
+      const before = this.pixels[index] as number;
+      this.pixels[index] = before + (gray - before) * Math.min(1, covered) * opacity;
+    }
+  }
+}
+
+/** Math.hypot is tens of times slower, for a safety against overflow that is not needed here. */
+function length(x: number, y: number): number {
+  return Math.sqrt(x * x + y * y);
+}
