@@ -37,25 +37,20 @@ export interface Bar {
 export class Canvas {
   /** shape [size, size], row-major; 0 (black) to 1 (white). */
   readonly pixels: Float32Array;
-  readonly #bodyX: Float32Array;
-  readonly #bodyY: Float32Array;
+  readonly #size: number;
+  readonly #pose: Pose;
+  readonly #cosine: number;
+  readonly #sine: number;
   /** Width of a soft edge in body coordinates. */
   readonly #softness: number;
 
   constructor(size: number, pose: Pose) {
     this.pixels = new Float32Array(size * size);
-    this.#bodyX = new Float32Array(size * size);
-    this.#bodyY = new Float32Array(size * size);
+    this.#size = size;
+    this.#pose = pose;
+    this.#cosine = Math.cos(pose.angle);
+    this.#sine = Math.sin(pose.angle);
     this.#softness = 3 / size;
-    const cosine = Math.cos(pose.angle);
-    const sine = Math.sin(pose.angle);
-    for (let index = 0; index < this.pixels.length; index++) {
-      const x = (((index % size) + 0.5) * 2) / size - 1 - pose.shiftX;
-      const y = ((Math.floor(index / size) + 0.5) * 2) / size - 1 - pose.shiftY;
-      const turnedX = (x * cosine + y * sine) / (pose.scale * pose.stretch);
-      this.#bodyX[index] = pose.mirrored ? -turnedX : turnedX;
-      this.#bodyY[index] = (y * cosine - x * sine) / pose.scale;
-    }
   }
 
   /** Paints an ellipse of one gray; @param opacity 0 (nothing) to 1 */
@@ -63,14 +58,12 @@ export class Canvas {
     const cosine = Math.cos(shape.angle ?? 0);
     const sine = Math.sin(shape.angle ?? 0);
     const edge = this.#softness / Math.min(shape.radiusX, shape.radiusY);
-    this.#paint(gray, opacity, (bodyX, bodyY) => {
+    const reach = Math.max(shape.radiusX, shape.radiusY) * (1 + edge / 2);
+    this.#paint(shape.x, shape.y, reach, gray, opacity, (bodyX, bodyY) => {
       const x = bodyX - shape.x;
       const y = bodyY - shape.y;
-      return (
-        (1 - length((x * cosine + y * sine) / shape.radiusX, (y * cosine - x * sine) / shape.radiusY)) /
-          edge +
-        0.5
-      );
+      const radius = length((x * cosine + y * sine) / shape.radiusX, (y * cosine - x * sine) / shape.radiusY);
+      return (1 - radius) / edge + 0.5;
     });
   }
 
@@ -85,7 +78,10 @@ export class Canvas {
     const lengthX = shape.toX - shape.fromX;
     const lengthY = shape.toY - shape.fromY;
     const lengthSquared = lengthX * lengthX + lengthY * lengthY;
-    this.#paint(gray, opacity, (bodyX, bodyY) => {
+    const middleX = (shape.fromX + shape.toX) / 2;
+    const middleY = (shape.fromY + shape.toY) / 2;
+    const reach = length(lengthX, lengthY) / 2 + shape.radius + this.#softness;
+    this.#paint(middleX, middleY, reach, gray, opacity, (bodyX, bodyY) => {
       const along = ((bodyX - shape.fromX) * lengthX + (bodyY - shape.fromY) * lengthY) / lengthSquared;
       const at = Math.min(1, Math.max(0, along));
       const distance = length(bodyX - shape.fromX - at * lengthX, bodyY - shape.fromY - at * lengthY);
@@ -100,12 +96,36 @@ export class Canvas {
     this.bar({ ...shape, radius: shape.radius * 0.68 }, innerGray);
   }
 
-  #paint(gray: number, opacity: number, coverage: (bodyX: number, bodyY: number) => number): void {
-    for (let index = 0; index < this.pixels.length; index++) {
-      const covered = coverage(this.#bodyX[index] as number, this.#bodyY[index] as number);
-      if (covered <= 0) continue;
-      const before = this.pixels[index] as number;
-      this.pixels[index] = before + (gray - before) * Math.min(1, covered) * opacity;
+  /** Visits the pixels within `reach` of (x, y), both in body coordinates, that `coverage` puts inside the shape. */
+  #paint(
+    x: number,
+    y: number,
+    reach: number,
+    gray: number,
+    opacity: number,
+    coverage: (bodyX: number, bodyY: number) => number,
+  ): void {
+    const { scale, stretch, shiftX, shiftY, mirrored } = this.#pose;
+    const half = this.#size / 2;
+    const centreX = (mirrored ? -x : x) * scale * stretch;
+    const centreY = y * scale;
+    const column = (centreX * this.#cosine - centreY * this.#sine + shiftX + 1) * half;
+    const row = (centreX * this.#sine + centreY * this.#cosine + shiftY + 1) * half;
+    const reachPixels = reach * scale * Math.max(1, stretch) * half + 1;
+    const columnEnd = Math.min(this.#size, Math.ceil(column + reachPixels));
+    const rowEnd = Math.min(this.#size, Math.ceil(row + reachPixels));
+    for (let v = Math.max(0, Math.floor(row - reachPixels)); v < rowEnd; v++) {
+      for (let u = Math.max(0, Math.floor(column - reachPixels)); u < columnEnd; u++) {
+        const pictureX = (u + 0.5) / half - 1 - shiftX;
+        const pictureY = (v + 0.5) / half - 1 - shiftY;
+        const bodyX = (pictureX * this.#cosine + pictureY * this.#sine) / (scale * stretch);
+        const bodyY = (pictureY * this.#cosine - pictureX * this.#sine) / scale;
+        const covered = coverage(mirrored ? -bodyX : bodyX, bodyY);
+        if (covered <= 0) continue;
+        const index = v * this.#size + u;
+        const before = this.pixels[index] as number;
+        this.pixels[index] = before + (gray - before) * Math.min(1, covered) * opacity;
+      }
     }
   }
 }
