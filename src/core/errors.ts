@@ -41,6 +41,7 @@ export const ERROR_TABLE = {
   MODEL_VERSION_MISMATCH: { grpcStatus: 'FAILED_PRECONDITION', meaning: 'The code was made by another model version than the index holds.' },
   CODE_LENGTH_MISMATCH: { grpcStatus: 'FAILED_PRECONDITION', meaning: 'The code has another length than the index holds.' },
   INVALID_MODEL: { grpcStatus: 'FAILED_PRECONDITION', meaning: 'The model folder is missing, incomplete or damaged.' },
+  NATS_SERVER_NOT_FOUND: { grpcStatus: 'FAILED_PRECONDITION', meaning: 'No nats-server of version 2.10 or newer was found on this machine.' },
   NOT_READY: { grpcStatus: 'UNAVAILABLE', meaning: 'The cluster has no placement or model yet; retry shortly.' },
   STALE_PLACEMENT: { grpcStatus: 'ABORTED', meaning: 'The placement epoch is stale or the shard server does not host the partition; refresh and retry.' },
   OVERLOADED: { grpcStatus: 'RESOURCE_EXHAUSTED', meaning: 'A bounded queue is full; retry after the hint.' },

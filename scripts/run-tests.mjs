@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Runs the compiled tests with node's own runner: npm test [-- WORD...] runs those whose path holds a word.
+// The files are listed here because quoted globs fail on Node 20 and folders on Node 22.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { REPOSITORY, listFiles } from './setup/files.mjs';
+
+/** Tests start clusters of processes; more files at once than this would measure the machine. */
+const CONCURRENCY = 2;
+/** Per test and per file: the longest real one takes a good minute on two cores. */
+const TIMEOUT_MS = 8 * 60_000;
+
+export function listTests(words = []) {
+  return listFiles(join(REPOSITORY, 'test'), '.test.ts')
+    .map((source) => relative(REPOSITORY, source))
+    .filter((source) => words.length === 0 || words.some((word) => source.includes(word)))
+    .map((source) => join('dist', source.replace(/\.ts$/, '.js')));
+}
+
+/** @returns {Promise<number>} exit code; the runner's own summary is the last thing printed */
+export function runTests(words = []) {
+  const files = listTests(words).filter((file) => existsSync(join(REPOSITORY, file)));
+  if (files.length === 0) {
+    process.stderr.write(`no test file holds ${words.join(' or ')} in its path\n`);
+    return Promise.resolve(1);
+  }
+  const args = [
+    '--enable-source-maps',
+    '--test',
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${TIMEOUT_MS}`,
+    '--test-reporter=spec',
+    ...files,
+  ];
+  const child = spawn(process.execPath, args, { cwd: REPOSITORY, stdio: 'inherit' });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  process.exitCode = await runTests(process.argv.slice(2));
+}

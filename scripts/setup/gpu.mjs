@@ -1,0 +1,32 @@
+// TensorFlow's GPU binding: optional, because it downloads some 400 MB and is of use only beside a CUDA GPU.
+import { REPOSITORY } from './files.mjs';
+import { npmCommand } from './packages.mjs';
+import { say, step } from './progress.mjs';
+import { runCommand, tailOf } from './run-command.mjs';
+
+const PACKAGE = '@tensorflow/tfjs-node-gpu';
+const LOAD = `require('${PACKAGE}').ready().then(() => process.exit(0))`;
+
+async function loads() {
+  return (await runCommand(process.execPath, ['-e', LOAD], { cwd: REPOSITORY, timeoutMs: 120_000 })).ok;
+}
+
+/** Downloads and tries the binding; false, with a clear line, when it cannot be used here. */
+export async function installGpu() {
+  if (await loads()) {
+    say(`${PACKAGE} is installed already`);
+    return true;
+  }
+  const { ok, output } = await step(`downloading TensorFlow for the GPU (${PACKAGE})`, () => {
+    const { command, prefix } = npmCommand();
+    return runCommand(command, [...prefix, 'rebuild', PACKAGE], { cwd: REPOSITORY });
+  });
+  if (ok && (await loads())) {
+    say(`${PACKAGE} is installed`);
+    return true;
+  }
+  const reason = tailOf(output, 3).replaceAll('\n', ' | ');
+  say(`${PACKAGE} could not be installed: ${reason || 'it does not load'}`);
+  say('everything else works without it: training and encoding then run on the CPU');
+  return false;
+}
