@@ -46,7 +46,10 @@ export function assertCodeLength(code: Uint8Array, codeBits: number): void {
   const spareBits = bytes * 8 - codeBits;
   const lastByte = code[bytes - 1] ?? 0;
   if (code.length !== bytes || lastByte >> (8 - spareBits) !== 0) {
-    throw new KinscanError('CODE_LENGTH_MISMATCH', `a code here is ${codeBits} bits in ${bytes} bytes, not ${code.length} bytes`);
+    throw new KinscanError(
+      'CODE_LENGTH_MISMATCH',
+      `a code here is ${codeBits} bits in ${bytes} bytes, not ${code.length} bytes`,
+    );
   }
 }
 

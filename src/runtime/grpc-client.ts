@@ -1,0 +1,101 @@
+import {
+  credentials,
+  loadPackageDefinition,
+  type Client,
+  type ClientDuplexStream,
+  type ClientUnaryCall,
+  type GrpcObject,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { assert, KinscanError, type ErrorCode } from '../core/errors.js';
+import { fromGrpcError } from './grpc-error.js';
+import type { ServiceName } from './grpc-server.js';
+import { protoDefinition } from './proto.js';
+
+export type { ClientDuplexStream } from '@grpc/grpc-js';
+
+export interface GrpcClientOptions {
+  /** host:port */
+  readonly address: string;
+  readonly service: ServiceName;
+  readonly messageBytesMax: number;
+  /** What an unreachable server is called in errors. */
+  readonly unavailable: ErrorCode;
+}
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A client of one service on one server; one connection, kept open. */
+export interface GrpcClient {
+  /**
+   * A unary call.
+   * @param rpc as in the proto, for instance `Search`
+   * @throws KinscanError
+   */
+  call<Request, Response>(rpc: string, request: Request, options: CallOptions): Promise<Response>;
+  /** A bidirectional stream; turn its errors with `streamError`. */
+  duplex<Request, Response>(
+    rpc: string,
+    options?: { readonly timeoutMs?: number },
+  ): ClientDuplexStream<Request, Response>;
+  streamError(error: Error): KinscanError;
+  close(): void;
+}
+
+type UnaryMethod = (
+  request: unknown,
+  options: { deadline: number },
+  callback: (error: ServiceError | null, response: unknown) => void,
+) => ClientUnaryCall;
+type DuplexMethod = (options: { deadline?: number }) => unknown;
+
+export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
+  const contracts = (loadPackageDefinition(protoDefinition())['kinscan'] as GrpcObject)['v1'] as GrpcObject;
+  const Constructor = contracts[options.service] as ServiceClientConstructor;
+  const client: Client = new Constructor(options.address, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': options.messageBytesMax,
+    'grpc.max_send_message_length': options.messageBytesMax,
+    'grpc.keepalive_time_ms': 30_000,
+    // a killed server is back within seconds: find it again soon
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+  });
+  const methodOf = (rpc: string): unknown => {
+    const method = (client as unknown as Record<string, unknown>)[rpc];
+    assert(typeof method === 'function', `no rpc ${options.service}.${rpc}`);
+    return method.bind(client);
+  };
+  return {
+    call: (rpc, request, callOptions) =>
+      unaryCall(methodOf(rpc) as UnaryMethod, request, callOptions, options.unavailable),
+    duplex: <Request, Response>(rpc: string, { timeoutMs }: { readonly timeoutMs?: number } = {}) =>
+      (methodOf(rpc) as DuplexMethod)(
+        timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
+      ) as ClientDuplexStream<Request, Response>,
+    streamError: (error) => fromGrpcError(error as ServiceError, options.unavailable),
+    close: () => client.close(),
+  };
+}
+
+function unaryCall<Response>(
+  method: UnaryMethod,
+  request: unknown,
+  options: CallOptions,
+  unavailable: ErrorCode,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    if (signal?.aborted) return reject(new KinscanError('DEADLINE_EXCEEDED', 'cancelled before the call'));
+    const cancel = () => call.cancel();
+    const call = method(request, { deadline: Date.now() + options.timeoutMs }, (error, response) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error) reject(fromGrpcError(error, unavailable));
+      else resolve(response as Response);
+    });
+    signal?.addEventListener('abort', cancel);
+  });
+}

@@ -1,0 +1,162 @@
+import {
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  type GrpcObject,
+  type handleBidiStreamingCall,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceClientConstructor,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { KinscanError, toKinscanError } from '../core/errors.js';
+import { toGrpcStatus } from './grpc-error.js';
+import type { Logger } from './log.js';
+import { protoDefinition } from './proto.js';
+
+export type ServiceName = 'Retrieval' | 'DeadLetters' | 'Encoder' | 'Shard';
+
+/** What a handler knows of its call. */
+export interface CallContext {
+  /** Aborts when the client cancels, its connection breaks or the deadline passes. */
+  readonly signal: AbortSignal;
+  /** Milliseconds left for the answer; never more than the server's own limit. */
+  readonly timeoutMs: number;
+}
+
+export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
+export type DuplexHandler<Request, Response> = (
+  call: ServerDuplexStream<Request, Response>,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Handlers of one service by rpc name, made with `unary` and `duplex`. */
+export type ServiceHandlers = UntypedServiceImplementation;
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly messageBytesMax: number;
+  readonly services: Partial<Record<ServiceName, ServiceHandlers>>;
+  readonly log: Logger;
+}
+
+export interface GrpcServer {
+  readonly port: number;
+  /** What grpc.health.v1 answers for the whole server. */
+  setServing(serving: boolean): void;
+  /** Takes no new calls, lets running ones end, and cuts those that are left after the limit. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** Deadline for calls whose client named none. */
+export const CALL_TIMEOUT_MAX_MS = 60_000;
+
+/** A gRPC server with the named services, grpc.health.v1 and server reflection. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': options.messageBytesMax,
+    'grpc.max_send_message_length': options.messageBytesMax,
+    'grpc.keepalive_time_ms': 30_000,
+  });
+  const contracts = (loadPackageDefinition(protoDefinition())['kinscan'] as GrpcObject)['v1'] as GrpcObject;
+  for (const [name, handlers] of Object.entries(options.services)) {
+    server.addService((contracts[name] as ServiceClientConstructor).service, handlers);
+  }
+  const health = new HealthImplementation({ '': 'NOT_SERVING' });
+  health.addToServer(server);
+  new ReflectionService(protoDefinition(), {
+    services: Object.keys(options.services).map((name) => `kinscan.v1.${name}`),
+  }).addToServer(server);
+  const port = await bind(server, options.host, options.port);
+  return {
+    port,
+    setServing: (serving) => health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING'),
+    drain: (timeoutMs) => drain(server, timeoutMs),
+  };
+}
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error)
+        reject(
+          new KinscanError('INVALID_ARGUMENT', `cannot listen on ${host}:${port}: ${error.message}`, {
+            cause: error,
+          }),
+        );
+      else resolve(bound);
+    });
+  });
+}
+
+function drain(server: Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, timeoutMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** A unary rpc: what it throws becomes a gRPC status with a stable code. */
+export function unary<Request, Response>(log: Logger, handler: UnaryHandler<Request, Response>) {
+  return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
+    const { signal, timeoutMs, end } = contextOf(call);
+    handler(call.request, { signal, timeoutMs })
+      .then(
+        (response) => reply(null, response),
+        (thrown: unknown) => {
+          logFailure(log, thrown);
+          reply(toGrpcStatus(thrown));
+        },
+      )
+      .finally(end);
+  };
+}
+
+/** A bidirectional rpc: the handler reads and writes the call and resolves when both are done. */
+export function duplex<Request, Response>(
+  log: Logger,
+  handler: DuplexHandler<Request, Response>,
+): handleBidiStreamingCall<Request, Response> {
+  return (call) => {
+    const abort = new AbortController();
+    call.on('cancelled', () => abort.abort());
+    handler(call, abort.signal).then(
+      () => call.end(),
+      (thrown: unknown) => {
+        logFailure(log, thrown);
+        call.emit('error', toGrpcStatus(thrown));
+      },
+    );
+  };
+}
+
+function contextOf(call: ServerUnaryCall<unknown, unknown>) {
+  const deadline = call.getDeadline();
+  const untilDeadline = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
+  const timeoutMs = Math.max(0, Math.min(untilDeadline, CALL_TIMEOUT_MAX_MS));
+  const abort = new AbortController();
+  const timer = setTimeout(
+    () => abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the deadline passed')),
+    timeoutMs,
+  );
+  call.on('cancelled', () => abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the client cancelled')));
+  return { signal: abort.signal, timeoutMs, end: () => clearTimeout(timer) };
+}
+
+/** The client's faults are its own business (debug); ours are errors. */
+function logFailure(log: Logger, thrown: unknown): void {
+  const error = toKinscanError(thrown);
+  if (error.code === 'INTERNAL') log.error({ err: error.cause ?? error }, 'call failed: internal error');
+  else log.debug({ code: error.code }, 'call refused');
+}
