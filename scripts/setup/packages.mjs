@@ -5,6 +5,7 @@ import { REPOSITORY, hashFiles, readJson, writeJson } from './files.mjs';
 import { SetupError, step } from './progress.mjs';
 import { runCommand, tailOf } from './run-command.mjs';
 
+const ERROR_LINES_MAX = 6;
 const STAMP = join(REPOSITORY, 'node_modules', '.kinscan-setup.json');
 
 function wantedStamp() {
@@ -60,6 +61,12 @@ export function npmCommand() {
   return ours ? { command: process.execPath, prefix: [npmCli] } : { command: 'npm', prefix: [] };
 }
 
+/** npm puts its reason first and its help last; the lines it marks as errors, the first of them. */
+function faultOf(output) {
+  const marked = output.split('\n').filter((line) => /^npm (error|ERR!) \S/.test(line));
+  return marked.length === 0 ? tailOf(output) : marked.slice(0, ERROR_LINES_MAX).join('\n');
+}
+
 export function packagesAreCurrent() {
   return stampIsCurrent();
 }
@@ -82,7 +89,7 @@ export async function installPackages() {
         '--include=optional',
       ];
       const { ok, output } = await runCommand(command, [...prefix, ...args], { cwd: REPOSITORY });
-      if (!ok) throw new SetupError('npm ci did not succeed (its last lines are above)', tailOf(output));
+      if (!ok) throw new SetupError('npm ci did not succeed (see above)', faultOf(output));
     });
   }
   writeJson(STAMP, wantedStamp());
