@@ -1,0 +1,132 @@
+/** HAMMING: the paper's order, ties by tie key. FINE: ties by the Hamming distance of the fine codes, then by tie key. */
+export type Ranking = 'HAMMING' | 'FINE';
+
+/** One image in the index. Rows are a multiset: (tieKey, code, fineCode) is the whole identity and may repeat. */
+export interface IndexRow {
+  /** Unsigned 64-bit hash of the image id (core/tie-key.ts). */
+  readonly tieKey: bigint;
+  /** ceil(codeBits / 8) bytes, layout of core/code.ts, spare bits 0. */
+  readonly code: Uint8Array;
+  /** ceil(fineCodeBits / 8) bytes; empty where the index has no fine codes. */
+  readonly fineCode: Uint8Array;
+}
+
+export type IndexChange =
+  | { readonly kind: 'add'; readonly row: IndexRow }
+  | ({ readonly kind: 'remove' } & IndexRow);
+
+/** Rows end to end, as they lie in the stored blobs: row i has codes[i * codeBytes ...], tieKeys[i], fineCodes[...]. */
+export interface PackedRows {
+  readonly count: number;
+  /** count x ceil(codeBits / 8) bytes */
+  readonly codes: Uint8Array;
+  /** count keys */
+  readonly tieKeys: BigUint64Array;
+  /** count x ceil(fineCodeBits / 8) bytes; empty where the index has no fine codes */
+  readonly fineCodes: Uint8Array;
+}
+
+export interface IndexQuery {
+  readonly code: Uint8Array;
+  /** Needed for FINE to have an effect; without it FINE answers as HAMMING. */
+  readonly fineCode?: Uint8Array;
+  /** Answers wanted, 1 to 10,000. */
+  readonly k: number;
+  /** Only rows at this Hamming distance or nearer, in bits. @default no limit */
+  readonly maxDistance?: number;
+  readonly ranking: Ranking;
+  /** Which partitions to search; each must be in the index. */
+  readonly partitions: readonly number[];
+  /** Aborted: the query is dropped if it still waits, and rejects with signal.reason in any case. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The answers in canonical order (distance, fineDistance, tieKey), as columns. Ids are resolved by the caller, from
+ * (partition, tieKey) in RocksDB.
+ */
+export interface IndexHits {
+  readonly count: number;
+  readonly partitions: Uint16Array;
+  /** Hamming distances, 0 to codeBits. */
+  readonly distances: Uint16Array;
+  /** Hamming distances of the fine codes, 0 to fineCodeBits; all 0 where the ranking was HAMMING. */
+  readonly fineDistances: Uint16Array;
+  readonly tieKeys: BigUint64Array;
+}
+
+export interface PartitionStats {
+  readonly partition: number;
+  /** Live rows. */
+  readonly rows: number;
+  /** Distinct codes of the immutable base; an upper bound of those alive. */
+  readonly distinctCodes: number;
+  /** Rows appended since the base was built, dead ones included. */
+  readonly deltaRows: number;
+  /** Rows that were removed and still take space. */
+  readonly deadRows: number;
+  /** Bytes in use: columns filled, tables, tombstones. */
+  readonly usedBytes: number;
+  /** Bytes of address space; pages never written to take no memory. */
+  readonly reservedBytes: number;
+  /** Times the base was rebuilt since the partition was loaded. */
+  readonly rebuilds: number;
+}
+
+export interface ShardIndexStats {
+  readonly partitions: readonly PartitionStats[];
+  readonly rows: number;
+  readonly usedBytes: number;
+  /** Queries that wait for a thread. */
+  readonly queuedQueries: number;
+  /** Queries that a thread works on. */
+  readonly runningQueries: number;
+}
+
+export interface ShardIndexOptions {
+  /** Bits of a code, 8 to 256. */
+  readonly codeBits: number;
+  /** Bits of a fine code, 8 to 512; 0: rows have none. */
+  readonly fineCodeBits: number;
+  /** Worker threads that search, 1 to 64. */
+  readonly searchThreads: number;
+  /** Queries that may wait for a thread; one more is refused with OVERLOADED. */
+  readonly queueLengthMax: number;
+}
+
+/** The in-memory codes of the partitions of one shard server, and exact search over them (docs/search.md). */
+export interface ShardIndex {
+  /**
+   * Makes `partition` hold exactly these rows (none: an empty partition). For start-up: the rows are copied at once and
+   * searchable when the call returns; `rows` may be reused then.
+   * @throws KinscanError INVALID_ARGUMENT where the columns do not fit the count
+   */
+  load(partition: number, rows: PackedRows): void;
+
+  /**
+   * Adds and removes rows, in order; a remove may name a row that this very call adds. An upsert is remove(old) and
+   * add(new) in one call: every search sees all of a call or nothing of it. Creates the partition where it is new.
+   * Calls for one partition take effect in the order in which they were made.
+   * @returns once searches that start from now on see the changes
+   * @throws KinscanError CODE_LENGTH_MISMATCH; INTERNAL where a row to remove is not there (nothing is applied then)
+   */
+  apply(partition: number, changes: readonly IndexChange[]): Promise<void>;
+
+  /**
+   * The exact first k rows in canonical order.
+   * @throws KinscanError INVALID_K, INVALID_ARGUMENT, CODE_LENGTH_MISMATCH, STALE_PLACEMENT (a partition that is not
+   *   here), OVERLOADED (queue full), DRAINING (closed); signal.reason where the query is aborted
+   */
+  search(query: IndexQuery): Promise<IndexHits>;
+
+  stats(): ShardIndexStats;
+
+  /** Partitions held, ascending. */
+  partitions(): readonly number[];
+
+  /** Forgets a partition and its memory; searches under way finish on what they began with. */
+  drop(partition: number): void;
+
+  /** Refuses new work, finishes what was accepted, ends the threads. */
+  close(): Promise<void>;
+}
