@@ -37,11 +37,11 @@ export const ENCODER_ACK_WAIT_MS = 30_000;
 export const ENCODER_ACK_PENDING_MAX = 4096;
 
 export interface StreamLimits {
-  /** Bytes of images waiting to be encoded; at the limit ingest is refused with STORAGE_FULL. @default 16 GiB */
+  /** Bytes of images waiting to be encoded; at the limit ingest is refused with STORAGE_FULL. @default 8 GiB */
   readonly imagesBytesMax: number;
-  /** Bytes of the CODES log; at the limit encoders wait. @default 64 GiB */
+  /** Bytes of the CODES log; at the limit encoders wait. @default 16 GiB */
   readonly codesBytesMax: number;
-  /** Bytes of dead letters; at the limit the oldest go. @default 4 GiB */
+  /** Bytes of dead letters; at the limit the oldest go. @default 2 GiB */
   readonly deadLettersBytesMax: number;
   /** Copies of each stream in the NATS cluster: 1, 3 or 5. @default 1 */
   readonly replicas: number;
@@ -50,9 +50,9 @@ export interface StreamLimits {
 const GIB = 1024 ** 3;
 
 export const STREAM_LIMITS_DEFAULT: StreamLimits = {
-  imagesBytesMax: 16 * GIB,
-  codesBytesMax: 64 * GIB,
-  deadLettersBytesMax: 4 * GIB,
+  imagesBytesMax: 8 * GIB,
+  codesBytesMax: 16 * GIB,
+  deadLettersBytesMax: 2 * GIB,
   replicas: 1,
 };
 
