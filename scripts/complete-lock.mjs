@@ -52,7 +52,9 @@ function complete() {
     lock.packages[`node_modules/${name}`] = { version, ...(dev && { dev }), optional: true, ...platform };
     added.push(name);
   }
-  lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => a.localeCompare(b, 'en')));
+  lock.packages = Object.fromEntries(
+    Object.entries(lock.packages).sort(([a], [b]) => a.localeCompare(b, 'en')),
+  );
   writeFileSync(LOCK, `${JSON.stringify(lock, null, 2)}\n`);
   process.stdout.write(`package-lock.json: ${added.length} optional packages added\n`);
 }

@@ -12,11 +12,15 @@ const CONCURRENCY = 2;
 /** Per test and per file: the longest real one takes a good minute on two cores. */
 const TIMEOUT_MS = 8 * 60_000;
 
+/** TypeScript tests run compiled; those of scripts/ are plain modules like the scripts themselves. */
 export function listTests(words = []) {
-  return listFiles(join(REPOSITORY, 'test'), '.test.ts')
+  return [
+    ...listFiles(join(REPOSITORY, 'test'), '.test.ts'),
+    ...listFiles(join(REPOSITORY, 'test'), '.test.mjs'),
+  ]
     .map((source) => relative(REPOSITORY, source))
     .filter((source) => words.length === 0 || words.some((word) => source.includes(word)))
-    .map((source) => join('dist', source.replace(/\.ts$/, '.js')));
+    .map((source) => (source.endsWith('.ts') ? join('dist', source.replace(/\.ts$/, '.js')) : source));
 }
 
 /** @returns {Promise<number>} exit code; the runner's own summary is the last thing printed */

@@ -43,7 +43,12 @@ export function rewriteDeb822(text, { from, to }) {
     const valueOf = (name) => fields.find(([field]) => field.toLowerCase() === name)?.[1] ?? '';
     const suites = valueOf('suites').split(/\s+/);
     const off = /^(no|false|off|0)$/i.test(valueOf('enabled').trim());
-    if (off || !/\bdeb\b/.test(valueOf('types')) || !suites.some((suite) => from.includes(suite))) continue;
+    if (
+      off ||
+      !valueOf('types').split(/\s+/).includes('deb') ||
+      !suites.some((suite) => from.includes(suite))
+    )
+      continue;
     const changed = { types: 'deb', suites: to };
     kept.push(fields.map(([name, value]) => `${name}: ${changed[name.toLowerCase()] ?? value}`).join('\n'));
   }

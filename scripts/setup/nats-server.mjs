@@ -104,7 +104,8 @@ async function download(environment) {
   }
 }
 
-function lookUp(environment) {
+/** The first usable one without downloading, or undefined. */
+export function lookUp(environment) {
   const named = environment['NATS_SERVER'];
   if (named === undefined || named === '') return fromPath(environment) ?? fromCache(environment);
   const found = usable(named);
