@@ -1,0 +1,232 @@
+import { SingleBar } from 'cli-progress';
+import { InvalidArgumentError, type Command } from 'commander';
+import { decodeImage } from '../../imaging/decode-image.js';
+import { resizeToSquare } from '../../imaging/resize.js';
+import { loadClassFolders, type PixelReader } from '../../model/class-folders.js';
+import { trainModel, type TrainingReport } from '../../model/train-model.js';
+import type { TrainingObserver } from '../../model/trainer.js';
+import { DEFAULT_TRAINING_SETTINGS, resolveTrainingSettings, type TrainingSettings } from '../../model/training-settings.js';
+import { note, printJson, printTable } from '../output.js';
+
+interface TrainFlags {
+  readonly data: string;
+  readonly out: string;
+  readonly from?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+  readonly bits: number;
+  readonly input: number;
+  readonly iterations: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly learningRateFactor: number;
+  readonly learningRateStep: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly loss: 'full' | 'plain';
+  readonly margin?: number;
+  readonly alpha: number;
+  readonly balance: number;
+  readonly pairs: 'all' | 'drawn';
+  readonly classBalance: number;
+  readonly rotate: number;
+  readonly shift: number;
+  readonly scale: number;
+  readonly intensity: number;
+  readonly validation: number;
+  readonly validateEvery: number;
+  readonly patience: number;
+  readonly checkpointEvery: number;
+  readonly seed: number;
+}
+
+/** `kinscan train`: trains a model on folders `<class>/<image>`. */
+export function registerTrain(program: Command): void {
+  const defaults = DEFAULT_TRAINING_SETTINGS;
+  program
+    .command('train')
+    .description('train a hashing network on folders <class>/<image>')
+    .requiredOption('--data <dir>', 'folder with one sub-folder of images per class')
+    .requiredOption('--out <dir>', 'model folder to write')
+    .option('--bits <k>', 'code length', number, defaults.codeBits)
+    .option('--input <pixels>', 'side of the square that images are resized to', number, defaults.inputSize)
+    .option('--iterations <n>', 'mini-batches to train for', number, defaults.iterations)
+    .option('--batch <n>', 'images in a mini-batch', number, defaults.batchSize)
+    .option('--loss <name>', "'full' (eq. 3 of the paper) or 'plain' (eq. 1)", choice('full', 'plain'), defaults.loss)
+    .option('--margin <m>', 'margin on the squared distance (default: twice the code length)', number)
+    .option('--alpha <a>', 'weight of the regulariser towards -1 and +1', number, defaults.alpha)
+    .option('--balance <b>', 'weight of a term that keeps every bit set for half of the images', number, defaults.balance)
+    .option('--pairs <kind>', "'all' pairs of a batch, or pairs 'drawn' 2 similar to 3 dissimilar", choice('all', 'drawn'), defaults.pairs)
+    .option('--class-balance <p>', 'classes are drawn in proportion to size^p: 1 as they are, 0 evenly', number, defaults.classBalance)
+    .option('--learning-rate <r>', 'at the start', number, defaults.learningRate)
+    .option('--learning-rate-factor <f>', 'what each step multiplies the rate by', number, defaults.learningRateFactor)
+    .option('--learning-rate-step <n>', 'iterations between steps of the rate', number, defaults.learningRateStep)
+    .option('--momentum <m>', '', number, defaults.momentum)
+    .option('--weight-decay <d>', '', number, defaults.weightDecay)
+    .option('--rotate <degrees>', 'augmentation: rotate up to this far, either way', number, defaults.augmentation.rotationDegrees)
+    .option('--shift <share>', 'augmentation: shift up to this share of the side', number, defaults.augmentation.shift)
+    .option('--scale <share>', 'augmentation: zoom up to this share, in or out', number, defaults.augmentation.scale)
+    .option('--intensity <share>', 'augmentation: change brightness and contrast', number, defaults.augmentation.intensity)
+    .option('--validation <share>', 'share of every class held out to choose the best weights by', number, defaults.validationShare)
+    .option('--validate-every <n>', 'iterations between validations', number, defaults.validationEvery)
+    .option('--patience <n>', 'stop after this many validations without gain; 0 never', number, defaults.patience)
+    .option('--checkpoint-every <n>', 'iterations between checkpoints', number, defaults.checkpointEvery)
+    .option('--seed <n>', 'decides initial weights, split and batches', number, defaults.seed)
+    .option('--from <dir>', 'start from the layers of this model; a longer code widens its hash layer')
+    .option('--resume', 'go on from the checkpoint in --out')
+    .option('--json', 'print the final metrics as one JSON document')
+    .action(runTrain);
+}
+
+async function runTrain(flags: TrainFlags): Promise<void> {
+  const settings = resolveTrainingSettings(settingsOf(flags));
+  const { images, skippedByCode } = await loadClassFolders(flags.data, settings.inputSize, readPixels, loadingProgress());
+  for (const [code, count] of skippedByCode) note(`warning: ${count} ${count === 1 ? 'file' : 'files'} left out: ${code}`);
+  let stopping = false;
+  const stop = (): void => {
+    stopping = true;
+    note('stopping: the best weights so far are written; --resume goes on');
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const report = createReport(settings.iterations);
+  const options = { images, settings, outFolder: flags.out, resume: flags.resume === true, note: report.note };
+  try {
+    const observer = { ...report.observer, stopRequested: () => stopping };
+    const from = flags.from === undefined ? {} : { fromFolder: flags.from };
+    const result = await trainModel({ ...options, ...from, observer });
+    report.stop();
+    if (flags.json === true) printJson(result);
+    else printResult(result, flags.out);
+  } finally {
+    report.stop();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
+  return {
+    codeBits: flags.bits,
+    inputSize: flags.input,
+    iterations: flags.iterations,
+    batchSize: flags.batch,
+    learningRate: flags.learningRate,
+    learningRateFactor: flags.learningRateFactor,
+    learningRateStep: flags.learningRateStep,
+    momentum: flags.momentum,
+    weightDecay: flags.weightDecay,
+    loss: flags.loss,
+    ...(flags.margin === undefined ? {} : { margin: flags.margin }),
+    alpha: flags.alpha,
+    balance: flags.balance,
+    pairs: flags.pairs,
+    classBalance: flags.classBalance,
+    augmentation: { rotationDegrees: flags.rotate, shift: flags.shift, scale: flags.scale, intensity: flags.intensity },
+    validationShare: flags.validation,
+    validationEvery: flags.validateEvery,
+    patience: flags.patience,
+    checkpointEvery: flags.checkpointEvery,
+    seed: flags.seed,
+  };
+}
+
+const readPixels: PixelReader = async (bytes, inputSize) => {
+  const { frame } = await decodeImage(bytes);
+  return resizeToSquare(frame, inputSize);
+};
+
+type Observer = Omit<TrainingObserver, 'saveCheckpoint' | 'stopRequested'>;
+
+interface Report {
+  readonly observer: Observer;
+  readonly note: (line: string) => void;
+  readonly stop: () => void;
+}
+
+/** Progress of a run on standard error: a bar on a terminal, JSON lines otherwise. */
+function createReport(iterations: number): Report {
+  return process.stderr.isTTY ? barReport(iterations) : lineReport(iterations);
+}
+
+function barReport(iterations: number): Report {
+  const format = 'training [{bar}] {value}/{total} loss {loss} rate {rate} held-out mAP@100 {map} {eta_formatted} left';
+  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 50 });
+  let map = '-';
+  let started = false;
+  const observer: Observer = {
+    iterationDone(iteration, loss, rate) {
+      const payload = { loss: loss.toFixed(3), rate: rate.toPrecision(2), map };
+      if (started) return bar.update(iteration, payload);
+      started = true;
+      bar.start(iterations, iteration, payload);
+    },
+    validated(_iteration, score) {
+      map = score.mapAt100.toFixed(4);
+    },
+  };
+  return { observer, note, stop: () => bar.stop() };
+}
+
+const LINE_EVERY_MS = 5000;
+
+function lineReport(iterations: number): Report {
+  const startedAt = Date.now();
+  let writtenAt = 0;
+  let first: number | undefined;
+  const line = (fields: object): void => note(JSON.stringify(fields));
+  const observer: Observer = {
+    iterationDone(iteration, loss, learningRate) {
+      first ??= iteration - 1;
+      const now = Date.now();
+      if (iteration !== iterations && now - writtenAt < LINE_EVERY_MS) return;
+      writtenAt = now;
+      const secondsPerIteration = (now - startedAt) / 1000 / (iteration - first);
+      const secondsLeft = Math.round(secondsPerIteration * (iterations - iteration));
+      line({ event: 'progress', iteration, iterations, loss, learningRate, secondsLeft });
+    },
+    validated: (iteration, score, isBest) => line({ event: 'validated', iteration, isBest, ...score }),
+  };
+  return { observer, note: (message) => line({ event: 'note', message }), stop: () => undefined };
+}
+
+function loadingProgress(): ((done: number, total: number) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined;
+  const bar = new SingleBar({ format: 'reading  [{bar}] {value}/{total} files', stream: process.stderr, hideCursor: true });
+  return (done, total) => {
+    if (done === 1) bar.start(total, 0);
+    bar.update(done);
+    if (done === total) bar.stop();
+  };
+}
+
+function printResult(result: TrainingReport, outFolder: string): void {
+  const { validation } = result;
+  const rows: [string, string | number][] = [
+    ['model', outFolder],
+    ['model version', result.modelVersion],
+    ['code', `${result.codeBits} bits, input ${result.inputSize}×${result.inputSize}`],
+    ['images', `${result.images} in ${result.classes} classes`],
+    ['iterations', `${result.iterations}, weights of iteration ${result.chosenIteration}`],
+    ['loss of the last batch', result.loss === null ? '-' : result.loss.toFixed(4)],
+  ];
+  if (validation !== null) {
+    rows.push(['held-out mAP@100', validation.mapAt100.toFixed(4)]);
+    rows.push(['held-out mAP@100, worst ties', validation.mapAt100WorstTies.toFixed(4)]);
+    rows.push(['distinct codes held out', validation.distinctCodes]);
+    rows.push(['least entropy of a bit', validation.bitEntropyMin.toFixed(3)]);
+  }
+  printTable(['trained', ''], rows);
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
+  return value;
+}
+
+function choice<T extends string>(...allowed: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = allowed.find((option) => option === text);
+    if (found === undefined) throw new InvalidArgumentError(`expected ${allowed.join(' or ')}`);
+    return found;
+  };
+}

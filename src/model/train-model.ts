@@ -1,0 +1,103 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { existsSync } from 'node:fs';
+import { KinscanError } from '../core/errors.js';
+import { loadModel, saveModel } from './artefact.js';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { hashingNetwork } from './network.js';
+import type { RetrievalScore } from './retrieval-score.js';
+import { chooseTfBackend } from './tf-backend.js';
+import { trainingFingerprint, trainNetwork, type TrainingObserver } from './trainer.js';
+import type { LabelledImages } from './training-set.js';
+import type { TrainingSettings } from './training-settings.js';
+import { carryOverWeights, initialWeights, type Weights } from './weights.js';
+
+/** One training run from images in memory to a model folder. */
+export interface TrainModelOptions {
+  readonly images: LabelledImages;
+  readonly settings: TrainingSettings;
+  /** Model folder to write; the checkpoint is kept in it until the run is over. */
+  readonly outFolder: string;
+  /** Model folder whose layers are carried over. */
+  readonly fromFolder?: string;
+  /** Go on from the checkpoint in outFolder, where there is one. */
+  readonly resume: boolean;
+  readonly observer: Omit<TrainingObserver, 'saveCheckpoint'>;
+  readonly note: (line: string) => void;
+}
+
+export interface TrainingReport {
+  readonly modelVersion: string;
+  readonly codeBits: number;
+  readonly inputSize: number;
+  readonly classes: number;
+  readonly images: number;
+  readonly iterations: number;
+  readonly chosenIteration: number;
+  /** Loss of the last mini-batch; null where a resumed run had nothing left to do. */
+  readonly loss: number | null;
+  /** On held-out images; null where validation was off. */
+  readonly validation: RetrievalScore | null;
+}
+
+const CHECKPOINT_FILE = 'training.checkpoint';
+
+/**
+ * Trains, writes the model folder and removes the checkpoint. A failure leaves the folder without a new model.
+ * @throws KinscanError INVALID_TRAINING_DATA, TRAINING_DIVERGED, INVALID_MODEL (fromFolder), INVALID_ARGUMENT
+ */
+export async function trainModel(options: TrainModelOptions): Promise<TrainingReport> {
+  const { images, settings, outFolder, observer, note } = options;
+  const network = hashingNetwork(settings);
+  const start = await startWeights(options);
+  const fingerprint = trainingFingerprint(settings, images, start);
+  const checkpointFile = path.join(outFolder, CHECKPOINT_FILE);
+  const resumes = options.resume && existsSync(checkpointFile);
+  const resumed = resumes ? await readCheckpoint(checkpointFile, network, fingerprint) : undefined;
+  if (options.resume) note(resumed === undefined ? 'no checkpoint, starting anew' : `resuming after iteration ${resumed.iteration}`);
+  note(`backend ${await chooseTfBackend(note)}`);
+  await mkdir(outFolder, { recursive: true });
+  const outcome = await trainNetwork(network, images, settings, start, resumed, {
+    iterationDone: (iteration, loss, learningRate) => observer.iterationDone(iteration, loss, learningRate),
+    validated: (iteration, score, isBest) => observer.validated(iteration, score, isBest),
+    stopRequested: () => observer.stopRequested(),
+    saveCheckpoint: (checkpoint) => writeCheckpoint(checkpointFile, network, checkpoint),
+  });
+  const modelVersion = await saveModel(outFolder, {
+    network,
+    weights: outcome.weights,
+    standardisation: outcome.standardisation,
+    classNames: images.classNames,
+    training: { ...settings, chosenIteration: outcome.chosenIteration, images: images.labels.length },
+    metrics: { ...outcome.score },
+  });
+  if (!observer.stopRequested()) await rm(checkpointFile, { force: true });
+  return {
+    modelVersion,
+    codeBits: settings.codeBits,
+    inputSize: settings.inputSize,
+    classes: images.classNames.length,
+    images: images.labels.length,
+    iterations: outcome.iterations,
+    chosenIteration: outcome.chosenIteration,
+    loss: Number.isFinite(outcome.finalLoss) ? outcome.finalLoss : null,
+    validation: outcome.score ?? null,
+  };
+}
+
+async function startWeights(options: TrainModelOptions): Promise<Weights> {
+  const { settings, fromFolder, note } = options;
+  const network = hashingNetwork(settings);
+  if (fromFolder === undefined) return initialWeights(network, settings.seed);
+  const source = await loadModel(fromFolder);
+  if (source.network.codeBits > settings.codeBits) {
+    throw new KinscanError('INVALID_ARGUMENT', `--from holds a code of ${source.network.codeBits} bits, longer than ${settings.codeBits}`);
+  }
+  const { weights, carried, widened, fresh } = carryOverWeights(source.weights, network, settings.seed);
+  note(`from ${fromFolder}: carried over ${list(carried)}; widened ${list(widened)}; fresh ${list(fresh)}`);
+  return weights;
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? 'nothing' : names.join(', ');
+}

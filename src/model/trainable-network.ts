@@ -1,0 +1,95 @@
+import { forward } from './forward.js';
+import { sizeOfShape, type Network, type ParameterSpec } from './network.js';
+import { tf } from './tf.js';
+import type { Weights } from './weights.js';
+
+/** Turns embeddings [n, codeBits] into ∂loss/∂embeddings of the same shape. */
+export type EmbeddingGradient = (embeddings: Float32Array) => Float32Array;
+
+export interface StepOptions {
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+
+interface TrainedParameter {
+  readonly spec: ParameterSpec;
+  readonly value: tf.Variable;
+  readonly velocity: tf.Variable;
+}
+
+/** The network's weights on the tfjs backend, with the momentum of each. Close it to free the tensors. */
+export class TrainableNetwork {
+  readonly network: Network;
+  readonly #parameters: readonly TrainedParameter[];
+
+  constructor(network: Network, weights: Weights, velocities?: Weights) {
+    this.network = network;
+    this.#parameters = network.parameters.map((spec) => ({
+      spec,
+      value: variable(spec, weights.get(spec.name) as Float32Array, true),
+      velocity: variable(spec, velocities?.get(spec.name) ?? new Float32Array(sizeOfShape(spec.shape)), false),
+    }));
+  }
+
+  /**
+   * @param images shape [count, inputSize, inputSize], standardised
+   * @param outputLayer name of the layer whose output is returned, shape [count, units]
+   */
+  run(images: Float32Array, count: number, outputLayer = 'fc2'): Float32Array {
+    return tf.tidy(() => {
+      const [output] = forward(this.network, this.#tensors(), this.#imageTensor(images, count), [outputLayer]);
+      return (output as tf.Tensor2D).dataSync<'float32'>();
+    });
+  }
+
+  /**
+   * One step of stochastic gradient descent with momentum: v ← μv − η(g + λw), w ← w + v.
+   * The loss lives outside tfjs: its gradient by the embeddings G enters the backward pass as that of Σ embeddings ∘ G.
+   */
+  step(images: Float32Array, count: number, embeddingGradient: EmbeddingGradient, options: StepOptions): void {
+    tf.tidy(() => {
+      const input = this.#imageTensor(images, count);
+      const { grads } = tf.variableGrads(
+        () => {
+          const [embeddings] = forward(this.network, this.#tensors(), input, ['fc2']) as [tf.Tensor2D];
+          const slope = embeddingGradient(embeddings.dataSync<'float32'>());
+          return tf.sum(tf.mul(embeddings, tf.tensor2d(slope, embeddings.shape)));
+        },
+        this.#parameters.filter(({ spec }) => !spec.name.startsWith('fine/')).map(({ value }) => value),
+      );
+      for (const { spec, value, velocity } of this.#parameters) {
+        const gradient = grads[value.name];
+        if (gradient === undefined) continue;
+        const decayed = spec.role === 'kernel' ? tf.add(gradient, tf.mul(value, options.weightDecay)) : gradient;
+        velocity.assign(tf.sub(tf.mul(velocity, options.momentum), tf.mul(decayed, options.learningRate)));
+        value.assign(tf.add(value, velocity));
+      }
+    });
+  }
+
+  weights(): Weights {
+    return new Map(this.#parameters.map(({ spec, value }) => [spec.name, value.dataSync<'float32'>().slice()]));
+  }
+
+  velocities(): Weights {
+    return new Map(this.#parameters.map(({ spec, velocity }) => [spec.name, velocity.dataSync<'float32'>().slice()]));
+  }
+
+  close(): void {
+    for (const { value, velocity } of this.#parameters) tf.dispose([value, velocity]);
+  }
+
+  #tensors(): ReadonlyMap<string, tf.Tensor> {
+    return new Map(this.#parameters.map(({ spec, value }) => [spec.name, value]));
+  }
+
+  #imageTensor(images: Float32Array, count: number): tf.Tensor4D {
+    const { inputSize } = this.network;
+    return tf.tensor4d(images, [count, inputSize, inputSize, 1]);
+  }
+}
+
+function variable(spec: ParameterSpec, values: Float32Array, trainable: boolean): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.tensor(values, [...spec.shape]), trainable));
+}

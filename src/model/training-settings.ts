@@ -1,0 +1,99 @@
+import { KinscanError } from '../core/errors.js';
+import type { Augmentation } from './augmentation.js';
+import type { LossName } from './loss.js';
+
+/** Everything that decides what a training run computes; with the data it decides the weights. */
+export interface TrainingSettings {
+  readonly codeBits: number;
+  readonly inputSize: number;
+  readonly iterations: number;
+  /** Images in a mini-batch. */
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** The learning rate is multiplied by this after every `learningRateStep` iterations. */
+  readonly learningRateFactor: number;
+  readonly learningRateStep: number;
+  readonly momentum: number;
+  /** Added to the gradient of kernels as weightDecay × weight; biases do not decay. */
+  readonly weightDecay: number;
+  readonly loss: LossName;
+  readonly margin: number;
+  readonly alpha: number;
+  readonly balance: number;
+  /** 'all' pairs of a batch weighted 2 : 3, or 'drawn': pairs drawn 2 : 3. */
+  readonly pairs: 'all' | 'drawn';
+  readonly classBalance: number;
+  readonly augmentation: Augmentation;
+  /** Share of every class held out to choose the best checkpoint by. */
+  readonly validationShare: number;
+  readonly validationEvery: number;
+  /** Validations without a better score after which training stops; 0 never stops early. */
+  readonly patience: number;
+  readonly checkpointEvery: number;
+  readonly seed: number;
+}
+
+export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
+  codeBits: 48,
+  inputSize: 64,
+  iterations: 2000,
+  batchSize: 200,
+  learningRate: 0.001,
+  learningRateFactor: 0.6,
+  learningRateStep: 500,
+  momentum: 0.9,
+  weightDecay: 0.004,
+  loss: 'full',
+  margin: 96,
+  alpha: 0.01,
+  balance: 0,
+  pairs: 'all',
+  classBalance: 0.5,
+  augmentation: { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0 },
+  validationShare: 0.1,
+  validationEvery: 200,
+  patience: 0,
+  checkpointEvery: 100,
+  seed: 1,
+};
+
+const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max: number, whole?: true]>> = {
+  iterations: [1, 10_000_000, true],
+  batchSize: [4, 4096, true],
+  learningRate: [1e-9, 10],
+  learningRateFactor: [0.01, 1],
+  learningRateStep: [1, 10_000_000, true],
+  momentum: [0, 0.999],
+  weightDecay: [0, 1],
+  margin: [1e-6, 1e6],
+  alpha: [0, 100],
+  balance: [0, 100],
+  classBalance: [0, 1],
+  validationShare: [0, 0.5],
+  validationEvery: [1, 10_000_000, true],
+  patience: [0, 1_000_000, true],
+  checkpointEvery: [1, 10_000_000, true],
+  seed: [0, 2 ** 32 - 1, true],
+};
+
+/**
+ * Settings as given, compiled into settings fully resolved; the margin is 2 × codeBits unless given (DSH).
+ * @throws KinscanError INVALID_ARGUMENT naming every setting out of range
+ */
+export function resolveTrainingSettings(given: Partial<TrainingSettings>): TrainingSettings {
+  const codeBits = given.codeBits ?? DEFAULT_TRAINING_SETTINGS.codeBits;
+  const settings = { ...DEFAULT_TRAINING_SETTINGS, margin: 2 * codeBits, ...given };
+  const faults = Object.entries(RANGES).flatMap(([name, [min, max, whole]]) => {
+    const value = settings[name as keyof TrainingSettings] as number;
+    const fits = value >= min && value <= max && (whole !== true || Number.isInteger(value));
+    return fits ? [] : [`${name} is ${whole === true ? 'a whole number ' : ''}from ${min} to ${max}, not ${value}`];
+  });
+  if (settings.pairs === 'drawn' && settings.batchSize % 2 !== 0) faults.push('batchSize is even where pairs are drawn');
+  if (faults.length > 0) throw new KinscanError('INVALID_ARGUMENT', faults.join('; '));
+  return Object.freeze(settings);
+}
+
+/** The learning rate of an iteration, counted from 0: step decay (PAPER.md, "Training"). */
+export function learningRateAt(settings: TrainingSettings, iteration: number): number {
+  return settings.learningRate * settings.learningRateFactor ** Math.floor(iteration / settings.learningRateStep);
+}
