@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { runCommand } from './kinscan.js';
+
+const ROLES = {
+  coordinator: () => import('../coordinator/main.js'),
+  encoder: () => import('../encoder/main.js'),
+  shard: () => import('../shard/main.js'),
+} as const;
+
+const [command, ...rest] = process.argv.slice(2);
+if (command !== undefined && Object.hasOwn(ROLES, command)) {
+  const { main } = await ROLES[command as keyof typeof ROLES]();
+  // a role that has drained leaves native threads behind that would keep the process
+  process.exit(await main(rest, process.env));
+}
+process.exitCode = await runCommand(process.argv.slice(2));
