@@ -42,7 +42,7 @@ function forbiddenImports(source: SourceFile): string[] {
 
 /** One cycle as the path through it, or undefined. */
 function findCycle(files: readonly SourceFile[]): string[] | undefined {
-  const importsOf = new Map(files.map((source) => [source.path, source.files]));
+  const importsOf = new Map(files.map((source) => [source.path, source.loadedFiles]));
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): string[] | undefined => {
     const start = trail.indexOf(path);
@@ -73,7 +73,7 @@ describe('the imports of src', () => {
     assert.deepEqual(sources.flatMap(forbiddenImports), []);
   });
 
-  it('form no cycle', () => {
+  it('form no cycle of files that load each other', () => {
     assert.equal(findCycle(sources)?.join(' -> '), undefined);
   });
 
@@ -98,7 +98,13 @@ describe('the imports of src', () => {
 
 describe('the cycle finder', () => {
   it('finds a cycle where there is one', () => {
-    const file = (path: string, files: string[]): SourceFile => ({ path, text: '', packages: [], files });
+    const file = (path: string, loadedFiles: string[]): SourceFile => ({
+      path,
+      text: '',
+      packages: [],
+      files: loadedFiles,
+      loadedFiles,
+    });
     assert.deepEqual(findCycle([file('a', ['b']), file('b', ['c']), file('c', ['b'])]), ['b', 'c', 'b']);
     assert.equal(findCycle([file('a', ['b', 'c']), file('b', ['c']), file('c', [])]), undefined);
   });

@@ -14,6 +14,8 @@ export interface SourceFile {
   readonly packages: readonly string[];
   /** Our own files, relative to the repository. */
   readonly files: readonly string[];
+  /** Those of them that are loaded at run time: without `import type`, which the compiler erases. */
+  readonly loadedFiles: readonly string[];
 }
 
 /** Every .ts file under a folder of the repository; generated files and the AssemblyScript kernels are left out. */
@@ -32,12 +34,29 @@ function readSource(path: string): SourceFile {
   const isOurs = (name: string) => name.startsWith('.');
   const toSource = (name: string) =>
     relative(ROOT, resolve(ROOT, dirname(path), name)).replace(/\.js$/, '.ts');
+  const erased = typeOnlyImports(path, text);
   return {
     path,
     text,
     packages: imported.filter((name) => !isOurs(name)),
     files: imported.filter(isOurs).map(toSource),
+    loadedFiles: imported.filter((name) => isOurs(name) && !erased.has(name)).map(toSource),
   };
+}
+
+function typeOnlyImports(path: string, text: string): Set<string> {
+  const erased = new Set<string>();
+  const loaded = new Set<string>();
+  for (const statement of ts.createSourceFile(path, text, ts.ScriptTarget.ES2022).statements) {
+    const isImport = ts.isImportDeclaration(statement);
+    if (!isImport && !ts.isExportDeclaration(statement)) continue;
+    if (statement.moduleSpecifier === undefined || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
+    const isTypeOnly = isImport
+      ? statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword
+      : statement.isTypeOnly;
+    (isTypeOnly ? erased : loaded).add(statement.moduleSpecifier.text);
+  }
+  return new Set([...erased].filter((name) => !loaded.has(name)));
 }
 
 /** '@grpc/grpc-js/build/x' and 'nats/lib' are their packages. */
