@@ -48,7 +48,8 @@ export function leastCentreDistance(codes: PackedCodes, labels: ArrayLike<number
   const centres = zeroCodes(counts.length, codes.codeBits);
   for (let label = 0; label < counts.length; label++) {
     for (let bit = 0; bit < codes.codeBits; bit++) {
-      if (2 * (ones[label * codes.codeBits + bit] as number) >= (counts[label] as number)) setBit(centres, label, bit);
+      if (2 * (ones[label * codes.codeBits + bit] as number) >= (counts[label] as number))
+        setBit(centres, label, bit);
     }
   }
   const present = counts.flatMap((count, label) => (count > 0 ? [label] : []));
@@ -77,7 +78,10 @@ function distanceOfRows(codes: PackedCodes, a: number, b: number): number {
 }
 
 /** How many images of each class there are and how many of them have each bit set; ones has shape [classes, bits]. */
-function onesByClass(codes: PackedCodes, labels: ArrayLike<number>): { ones: Float64Array; counts: number[] } {
+function onesByClass(
+  codes: PackedCodes,
+  labels: ArrayLike<number>,
+): { ones: Float64Array; counts: number[] } {
   let classCount = 0;
   for (let row = 0; row < codes.count; row++) classCount = Math.max(classCount, (labels[row] as number) + 1);
   const ones = new Float64Array(classCount * codes.codeBits);

@@ -51,7 +51,10 @@ export function averagePrecisionAtKOfTies(groups: readonly TieGroup[], k: number
  * term of the sum as small (large) as it can be. In the cut group the number of relevant results among the first K is
  * free within limits, and both the sum and the denominator depend on it: each possible number is tried.
  */
-export function averagePrecisionBoundsAtK(groups: readonly TieGroup[], k: number): { lowest: number; highest: number } {
+export function averagePrecisionBoundsAtK(
+  groups: readonly TieGroup[],
+  k: number,
+): { lowest: number; highest: number } {
   const extreme = (order: TieOrder, pick: (a: number, b: number) => number): number => {
     const uncut = scanUncutGroups(groups, k, order);
     const { cut, ranks, relevant } = uncut;

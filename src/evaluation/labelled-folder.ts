@@ -2,6 +2,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KinscanError } from '../core/errors.js';
 
+/** Folders within a class folder; a bound, since links may lead in circles. */
+const FOLDER_DEPTH_MAX = 8;
+
 /** One image of a folder `<class>/<image>`. */
 export interface LabelledFile {
   /** `<class>/<path below it>`, with forward slashes: the id that `kinscan ingest` gives the same file. */
@@ -29,20 +32,31 @@ export type DataFolders =
  * @param classNames classes to use, in this numbering (for a second folder of the same data); all by default
  * @throws KinscanError INVALID_ARGUMENT where the folder is missing or holds no files or only one class
  */
-export async function listLabelledFolder(folder: string, classNames?: readonly string[]): Promise<LabelledFolder> {
+export async function listLabelledFolder(
+  folder: string,
+  classNames?: readonly string[],
+): Promise<LabelledFolder> {
   const info = await stat(folder).catch(() => undefined);
   if (info?.isDirectory() !== true) throw new KinscanError('INVALID_ARGUMENT', `no such folder: ${folder}`);
   const names = classNames ?? (await subFolders(folder));
-  const perClass = await Promise.all(names.map(async (name) => ({ name, paths: await filesBelow(join(folder, name)) })));
+  const perClass = await Promise.all(
+    names.map(async (name) => ({ name, paths: await filesBelow(join(folder, name)) })),
+  );
   const filled = classNames === undefined ? perClass.filter(({ paths }) => paths.length > 0) : perClass;
   const files = filled.flatMap(({ name, paths }, label) =>
     paths.map((path) => ({ imageId: `${name}/${path}`, path: join(folder, name, path), label })),
   );
   if (files.length === 0) {
-    throw new KinscanError('INVALID_ARGUMENT', `no images in ${folder}: expected ${join(folder, '<class>', '<image>')}`);
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      `no images in ${folder}: expected ${join(folder, '<class>', '<image>')}`,
+    );
   }
   if (new Set(files.map(({ label }) => label)).size < 2) {
-    throw new KinscanError('INVALID_ARGUMENT', `only one class in ${folder}: at least two are needed to rank by class`);
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      `only one class in ${folder}: at least two are needed to rank by class`,
+    );
   }
   files.sort((a, b) => (a.imageId < b.imageId ? -1 : 1));
   return { classes: filled.map(({ name }) => name), files };
@@ -57,7 +71,8 @@ export async function listLabelledFolder(folder: string, classNames?: readonly s
 export async function findDataFolders(dataFolder: string, galleryFolder?: string): Promise<DataFolders> {
   const names = await subFolders(dataFolder).catch((): string[] => []);
   const isSplit = names.includes('train') && names.includes('test');
-  if (galleryFolder === undefined && !isSplit) return { kind: 'one', folder: await listLabelledFolder(dataFolder) };
+  if (galleryFolder === undefined && !isSplit)
+    return { kind: 'one', folder: await listLabelledFolder(dataFolder) };
   const gallery = await listLabelledFolder(galleryFolder ?? join(dataFolder, 'train'));
   const queryFolder = galleryFolder === undefined ? join(dataFolder, 'test') : dataFolder;
   // A query class that the gallery lacks would have nothing relevant to find.
@@ -65,19 +80,30 @@ export async function findDataFolders(dataFolder: string, galleryFolder?: string
 }
 
 async function subFolders(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
-  return names.map(({ name }) => name).sort();
+  return (await visibleEntries(folder)).filter(({ isFolder }) => isFolder).map(({ name }) => name);
 }
 
-/** Paths relative to the folder, with forward slashes; none where the folder does not exist. */
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const nested = entries
-    .filter((entry) => !entry.name.startsWith('.'))
-    .map(async (entry) => {
-      if (!entry.isDirectory()) return entry.isFile() ? [entry.name] : [];
-      return (await filesBelow(join(folder, entry.name))).map((path) => `${entry.name}/${path}`);
-    });
+/** Paths relative to the folder, with forward slashes; none where the folder does not exist or lies too deep. */
+async function filesBelow(folder: string, depth = 0): Promise<string[]> {
+  if (depth > FOLDER_DEPTH_MAX) return [];
+  const entries = await visibleEntries(folder).catch(() => []);
+  const nested = entries.map(async ({ name, isFolder }) =>
+    isFolder ? (await filesBelow(join(folder, name), depth + 1)).map((path) => `${name}/${path}`) : [name],
+  );
   return (await Promise.all(nested)).flat();
+}
+
+/** Files and folders, sorted by name; links are followed, broken ones left out. */
+async function visibleEntries(folder: string): Promise<{ name: string; isFolder: boolean }[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const visible = entries
+    .filter(({ name }) => !name.startsWith('.'))
+    .map(async (entry) => {
+      const info = entry.isSymbolicLink()
+        ? await stat(join(folder, entry.name)).catch(() => undefined)
+        : entry;
+      if (info === undefined || !(info.isFile() || info.isDirectory())) return [];
+      return [{ name: entry.name, isFolder: info.isDirectory() }];
+    });
+  return (await Promise.all(visible)).flat().sort((a, b) => (a.name < b.name ? -1 : 1));
 }

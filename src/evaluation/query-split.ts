@@ -6,7 +6,11 @@ import { Random } from '../core/random.js';
  * @returns row numbers, each list ascending
  * @throws KinscanError INVALID_ARGUMENT unless 1 <= queryCount < count
  */
-export function splitQueries(count: number, queryCount: number, seed: number): { queries: number[]; gallery: number[] } {
+export function splitQueries(
+  count: number,
+  queryCount: number,
+  seed: number,
+): { queries: number[]; gallery: number[] } {
   if (queryCount < 1 || queryCount >= count) {
     throw new KinscanError(
       'INVALID_ARGUMENT',

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { balancedBitEntropy, binaryEntropy, bucketSizes, leastCentreDistance } from '../../src/core/metrics-codes.js';
+import {
+  balancedBitEntropy,
+  binaryEntropy,
+  bucketSizes,
+  leastCentreDistance,
+} from '../../src/core/metrics-codes.js';
 import { nearestNeighbourClass } from '../../src/core/metrics-knn.js';
-import { averagePrecisionAtKOfTies, averagePrecisionBoundsAtK, type TieGroup } from '../../src/core/metrics-ties.js';
+import {
+  averagePrecisionAtKOfTies,
+  averagePrecisionBoundsAtK,
+  type TieGroup,
+} from '../../src/core/metrics-ties.js';
 import { packEmbeddings, zeroCodes } from '../../src/core/packed-codes.js';
 import {
   averagePrecisionAtK,
@@ -42,7 +51,17 @@ describe('average precision at K', () => {
   });
 
   it('averages over queries', () => {
-    near(meanAveragePrecisionAtK([[1, 0], [0, 1], [0, 0]], 2), (1 + 0.5 + 0) / 3);
+    near(
+      meanAveragePrecisionAtK(
+        [
+          [1, 0],
+          [0, 1],
+          [0, 0],
+        ],
+        2,
+      ),
+      (1 + 0.5 + 0) / 3,
+    );
     assert.equal(meanAveragePrecisionAtK([], 5), 0);
   });
 });
@@ -117,7 +136,10 @@ describe('ties', () => {
   it('give what sorting by distance and relevance gives', () => {
     fc.assert(
       fc.property(tieGroups, cutOff, (groups, k) => {
-        near(averagePrecisionAtKOfTies(groups, k, 'AGAINST'), averagePrecisionAtK(sortedBy(groups, false), k));
+        near(
+          averagePrecisionAtKOfTies(groups, k, 'AGAINST'),
+          averagePrecisionAtK(sortedBy(groups, false), k),
+        );
         near(averagePrecisionAtKOfTies(groups, k, 'FOR'), averagePrecisionAtK(sortedBy(groups, true), k));
       }),
     );
@@ -171,7 +193,10 @@ describe('metrics of codes', () => {
   });
 
   it('tell apart codes that differ only beyond the first 32 bits', () => {
-    const wide = packEmbeddings([...new Array<number>(40).fill(-1), ...new Array<number>(39).fill(-1), 1], 40);
+    const wide = packEmbeddings(
+      [...new Array<number>(40).fill(-1), ...new Array<number>(39).fill(-1), 1],
+      40,
+    );
     assert.deepEqual(bucketSizes(wide), [1, 1]);
   });
 

@@ -74,7 +74,11 @@ describe('evaluating a model on a folder', () => {
   });
 
   it('shows what ties hide when every code is the same', async () => {
-    const blind: EmbeddingEncoder = { codeBits: 8, inputSize: SIZE, encode: (_, count) => new Float32Array(count * 8) };
+    const blind: EmbeddingEncoder = {
+      codeBits: 8,
+      inputSize: SIZE,
+      encode: (_, count) => new Float32Array(count * 8),
+    };
     const report = await evaluateModel(blind, await findDataFolders(join(root, 'one')), options);
     assert.equal(report.distinctCodes, 1);
     assert.equal(report.largestBucket, 18);
@@ -122,6 +126,9 @@ describe('evaluating a model on a folder', () => {
     await assert.rejects(listLabelledFolder(join(root, 'empty')), fault(/no images/));
     await assert.rejects(listLabelledFolder(join(root, 'single')), fault(/only one class/));
     const data = await findDataFolders(join(root, 'one'));
-    await assert.rejects(evaluateModel(rowEncoder, data, { ...options, queryCount: 24 }), fault(/24 queries out of 24/));
+    await assert.rejects(
+      evaluateModel(rowEncoder, data, { ...options, queryCount: 24 }),
+      fault(/24 queries out of 24/),
+    );
   });
 });

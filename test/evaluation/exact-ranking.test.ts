@@ -25,7 +25,10 @@ describe('the exact ranker', () => {
         const ids = rows.map((_, i) => `class/${i}.png`);
         const order = canonicalTieOrder(ids);
         const labels = Int32Array.from(order, (row) => row % 3);
-        const gallery = packEmbeddings(order.flatMap((row) => rows[row] as number[]), codeBits);
+        const gallery = packEmbeddings(
+          order.flatMap((row) => rows[row] as number[]),
+          codeBits,
+        );
         const ranking = new ExactRanker(gallery, labels).rank(packEmbeddings(query, codeBits), 0, 1, top);
 
         const queryCode = codeOfEmbedding(query);

@@ -35,7 +35,11 @@ describe('the Fourier transform', () => {
     const original = { re: square.re.slice(), im: square.im.slice() };
     const transform = new FourierTransform(size);
     transform.forward(square);
-    for (const [u, v] of [[0, 0], [3, 1], [7, 5]] as const) {
+    for (const [u, v] of [
+      [0, 0],
+      [3, 1],
+      [7, 5],
+    ] as const) {
       let re = 0;
       let im = 0;
       for (let y = 0; y < size; y++) {
@@ -79,7 +83,9 @@ describe('the GIST descriptor', () => {
   it('finds the energy in the cell where the texture is', () => {
     const textured = image((x, y) => (x >= 48 && y < 16 && (x + y) % 3 === 0 ? 0.9 : 0.4));
     const byCell = Array.from({ length: 16 }, (_, cell) =>
-      Array.from({ length: 8 }, (_, filter) => gistOf(textured)[filter * 16 + cell] as number).reduce((a, b) => a + b),
+      Array.from({ length: 8 }, (_, filter) => gistOf(textured)[filter * 16 + cell] as number).reduce(
+        (a, b) => a + b,
+      ),
     );
     assert.equal(largest(byCell), 3);
   });

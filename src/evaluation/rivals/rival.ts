@@ -1,0 +1,52 @@
+import type { LabelledImages } from '../../model/training-set.js';
+
+/** Images with both kinds of input that rivals take. */
+export interface ImageSet {
+  readonly images: LabelledImages;
+  /** GIST, shape [count, descriptorDimensions]. */
+  readonly descriptors: Float32Array;
+  readonly descriptorDimensions: number;
+}
+
+/** How long the deep methods train; the same for all of them. */
+export interface TrainingBudget {
+  readonly iterations: number;
+  /** Images in a mini-batch. */
+  readonly batchSize: number;
+}
+
+export interface FitOptions {
+  readonly codeBits: number;
+  readonly seed: number;
+  readonly budget: TrainingBudget;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A fitted method. */
+export interface RivalEncoder {
+  /**
+   * @returns real values whose signs are the code (bit 1 where >= 0), shape [count, codeBits]
+   */
+  encode(set: ImageSet): Promise<Float32Array> | Float32Array;
+  /** Frees what the method holds outside the JavaScript heap. */
+  close(): void;
+}
+
+/** One method of the comparison. Every method is given the same training set, labels included; some do not use them. */
+export interface Rival {
+  /** Short and stable: file names and options use it. */
+  readonly name: string;
+  readonly title: string;
+  readonly citation: string;
+  /** 'descriptors' for methods on GIST, 'images' for networks. */
+  readonly input: 'descriptors' | 'images';
+  readonly supervised: boolean;
+  /** What was chosen, for the report. */
+  readonly hyperParameters: Readonly<Record<string, number | string>>;
+  fit(training: ImageSet, options: FitOptions): Promise<RivalEncoder>;
+}
+
+/** The number of images in a set. */
+export function imageCount(set: ImageSet): number {
+  return set.images.labels.length;
+}
