@@ -1,6 +1,7 @@
 import { Random } from '../../core/random.js';
 import { sampleRows } from '../query-split.js';
 import { choleskyOf, largestGeneralisedEigenvector, Matrix } from './linear-algebra.js';
+import { dotProduct } from './linear-code.js';
 import { imageCount, type ImageSet, type Rival, type RivalEncoder } from './rival.js';
 
 const HYPER_PARAMETERS = {
@@ -43,14 +44,15 @@ function fitKernelSupervisedHashing(
   const labelledRows = sampleRows(count, HYPER_PARAMETERS.labelledImages, seed + 1);
   const labels = labelledRows.map((row) => training.images.labels[row] as number);
   const features = kernel.centreOn(labelledRows);
+  const featureMatrix = new Matrix(toNestedRows(features));
   const residue = new Residue(labels, codeBits);
-  const gram = features.transpose().mmul(features);
+  const gram = featureMatrix.transpose().mmul(featureMatrix);
   const ridge = HYPER_PARAMETERS.ridge * gram.trace();
   const cholesky = choleskyOf(Matrix.add(gram, Matrix.eye(gram.rows).mul(ridge)));
   const random = new Random(seed + 2);
   const coefficients: Float64Array[] = [];
   for (let bit = 0; bit < codeBits; bit++) {
-    const start = largestGeneralisedEigenvector(residue.between(features), cholesky);
+    const start = largestGeneralisedEigenvector(residue.between(featureMatrix), cholesky);
     const scaled = scaleToUnitOutputs(start, features);
     const smooth = ascend(scaled, features, residue);
     let best =
@@ -62,6 +64,17 @@ function fitKernelSupervisedHashing(
     onProgress?.(bit + 1, codeBits);
   }
   return { encode: (set) => kernel.project(set, coefficients), close: () => undefined };
+}
+
+/** Centred kernel values, shape [labelled images, anchors]. */
+interface Features {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float64Array;
+}
+
+function toNestedRows({ rows, columns, values }: Features): number[][] {
+  return Array.from({ length: rows }, (_, row) => Array.from(values.subarray(row * columns, (row + 1) * columns)));
 }
 
 /** codeBits * S minus the codes already learned, S given by classes. */
@@ -138,12 +151,17 @@ class AnchorKernel {
   }
 
   /** The centred kernel values of some training images, shape [rows, anchors]; their means are kept. */
-  centreOn(rows: readonly number[]): Matrix {
+  centreOn(rows: readonly number[]): Features {
     const values = rows.map((row) => this.#valuesOf(this.#training, row));
     this.#means = this.#means.map((_, j) =>
       values.reduce((sum, row) => sum + (row[j] as number) / rows.length, 0),
     );
-    return new Matrix(values.map((row) => Array.from(row, (value, j) => value - (this.#means[j] as number))));
+    const columns = this.#anchors.length;
+    const centred = new Float64Array(rows.length * columns);
+    values.forEach((row, i) =>
+      row.forEach((value, j) => (centred[i * columns + j] = value - (this.#means[j] as number))),
+    );
+    return { rows: rows.length, columns, values: centred };
   }
 
   /** Values of every bit, shape [count, coefficients.length]. */
@@ -169,7 +187,7 @@ class AnchorKernel {
 }
 
 /** Nesterov's accelerated gradient ascent of phi(K a)' R phi(K a), the step halved until the value rises. */
-function ascend(start: Float64Array, features: Matrix, residue: Residue): Float64Array {
+function ascend(start: Float64Array, features: Features, residue: Residue): Float64Array {
   let current = start;
   let previous = start;
   let value = smoothEnergy(features, residue, current).value;
@@ -195,7 +213,7 @@ function ascend(start: Float64Array, features: Matrix, residue: Residue): Float6
 }
 
 function smoothEnergy(
-  features: Matrix,
+  features: Features,
   residue: Residue,
   coefficients: Float64Array,
 ): { value: number; gradient: Float64Array } {
@@ -206,35 +224,31 @@ function smoothEnergy(
   for (let row = 0; row < features.rows; row++) {
     const slope = slopes[row] as number;
     for (let j = 0; j < gradient.length; j++)
-      gradient[j] = (gradient[j] as number) + slope * features.get(row, j);
+      gradient[j] = (gradient[j] as number) + slope * (features.values[row * features.columns + j] as number);
   }
   return { value: dot(smooth, product), gradient };
 }
 
-function scaleToUnitOutputs(coefficients: Float64Array, features: Matrix): Float64Array {
+function scaleToUnitOutputs(coefficients: Float64Array, features: Features): Float64Array {
   const values = outputs(features, coefficients);
   const meanSquare = dot(values, values) / values.length;
   return meanSquare > 0 ? coefficients.map((a) => a / Math.sqrt(meanSquare)) : coefficients;
 }
 
-function outputs(features: Matrix, coefficients: Float64Array): Float64Array {
+function outputs(features: Features, coefficients: Float64Array): Float64Array {
   const values = new Float64Array(features.rows);
   for (let row = 0; row < features.rows; row++) {
-    let sum = 0;
-    for (let j = 0; j < coefficients.length; j++) sum += features.get(row, j) * (coefficients[j] as number);
-    values[row] = sum;
+    values[row] = dotProduct(coefficients, features.values, row * features.columns);
   }
   return values;
 }
 
-function signs(features: Matrix, coefficients: Float64Array): Float64Array {
+function signs(features: Features, coefficients: Float64Array): Float64Array {
   return outputs(features, coefficients).map((value) => (value >= 0 ? 1 : -1));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
+  return dotProduct(a, b, 0);
 }
 
 function squaredDistance(a: Float64Array, values: Float32Array, start: number): number {
