@@ -37,7 +37,7 @@ export function writeSources(folder, change, aptFolder = '/etc/apt') {
 
 /**
  * Everything APT would write goes under `folder`. As root APT drops to the user _apt, who cannot enter
- * private folders; the hooks of the machine's own configuration are not for this private state.
+ * private folders, so that is switched off.
  */
 function aptOptions(folder) {
   const settings = {
@@ -50,7 +50,6 @@ function aptOptions(folder) {
     'Acquire::Retries': '3',
     'APT::Sandbox::User': '',
     'Debug::NoLocking': '1',
-    'APT::Update::Post-Invoke::': '',
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
