@@ -2,9 +2,12 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { assert } from '../core/errors.js';
 import { gpuPackageLoads } from './gpu-package.js';
+import { registerAvgPoolGrad } from './kernels/avg-pool-grad.js';
 import { registerBatchMatMul } from './kernels/batch-mat-mul.js';
 import { registerConv2dBackpropFilter } from './kernels/conv2d-backprop-filter.js';
 import { registerConv2dBackpropInput } from './kernels/conv2d-backprop-input.js';
+import { registerMaxPoolGrad } from './kernels/max-pool-grad.js';
+import { registerSum } from './kernels/sum.js';
 import { setWasmPaths, tf } from './tf.js';
 
 /** 'tensorflow' is tfjs-node-gpu; 'cpu' is tfjs in plain JavaScript, for tests only. */
@@ -39,7 +42,10 @@ export async function useTfBackend(name: TfBackendName): Promise<TfBackendName> 
 function registerKernels(): void {
   if (kernelsRegistered) return;
   kernelsRegistered = true;
+  registerAvgPoolGrad();
   registerBatchMatMul();
   registerConv2dBackpropFilter();
   registerConv2dBackpropInput();
+  registerMaxPoolGrad();
+  registerSum();
 }

@@ -1,9 +1,12 @@
 import { assert } from '../../core/errors.js';
 import { tf } from '../tf.js';
 
-/** The part of a tfjs backend that composed kernels need. */
-interface DisposingBackend {
+/** The part of tfjs's wasm backend that our kernels need. */
+export interface WasmBackend {
   disposeData(dataId: object): boolean;
+  makeOutput(shape: number[], dtype: 'float32'): tf.TensorInfo;
+  /** A view of the tensor's values in WebAssembly memory. */
+  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array;
 }
 
 /**
@@ -31,7 +34,7 @@ export class KernelScope {
   }
 
   finish(): void {
-    for (const tensor of this.#intermediates) (this.#backend as DisposingBackend).disposeData(tensor.dataId);
+    for (const tensor of this.#intermediates) (this.#backend as WasmBackend).disposeData(tensor.dataId);
   }
 }
 
