@@ -90,8 +90,9 @@ export class WorkerPool<Task, Result> {
 
   /**
    * Runs a task on a free thread, or lets it wait for one.
-   * @throws KinscanError OVERLOADED where the queue is full, DRAINING after close(), INTERNAL where the thread died;
-   *   what the worker threw; signal.reason where the signal is aborted first
+   * @throws KinscanError OVERLOADED where the queue is full, DRAINING after close(); signal.reason where the signal is
+   *   aborted first; an Error where the thread died (another takes its place) or the worker threw. An error loses its
+   *   class and code on its way out of a thread: a worker should return the failures it expects as values
    */
   run(task: Task, options: RunOptions = {}): Promise<Result> {
     const { signal, priority = 'bulk', transfer = [] } = options;

@@ -3,12 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compareIds, compareRanked, type Ranked } from '../../src/core/ranking.js';
 
-const ranked: fc.Arbitrary<Ranked> = fc.record({
-  distance: fc.integer({ min: 0, max: 3 }),
-  fineDistance: fc.integer({ min: 0, max: 3 }),
-  tieKey: fc.bigInt({ min: 0n, max: 2n }),
-  id: fc.constantFrom('a', 'b', 'ä', '\u{1F600}', '\uFFFD'),
-});
+const ranked: fc.Arbitrary<Ranked> = fc.record(
+  {
+    distance: fc.integer({ min: 0, max: 3 }),
+    fineDistance: fc.integer({ min: 0, max: 3 }),
+    tieKey: fc.bigInt({ min: 0n, max: 2n }),
+    id: fc.constantFrom('a', 'b', 'ä', '\u{1F600}', '\uFFFD'),
+  },
+  { noNullPrototype: true },
+);
 
 describe('the canonical order', () => {
   it('decides by distance, then fine distance, then tie key, then id', () => {

@@ -12,8 +12,7 @@ export interface IndexRow {
 }
 
 export type IndexChange =
-  | { readonly kind: 'add'; readonly row: IndexRow }
-  | ({ readonly kind: 'remove' } & IndexRow);
+  { readonly kind: 'add'; readonly row: IndexRow } | ({ readonly kind: 'remove' } & IndexRow);
 
 /** Rows end to end, as they lie in the stored blobs: row i has codes[i * codeBytes ...], tieKeys[i], fineCodes[...]. */
 export interface PackedRows {

@@ -1,0 +1,66 @@
+import type { SegmentLayout } from './segment-layout.js';
+
+/** A segment as a worker needs it the first time. */
+export interface SegmentDescriptor {
+  readonly partition: number;
+  readonly segmentId: number;
+  readonly layout: SegmentLayout;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** Numbers per snapshot in SearchTask.snapshots. */
+export const SNAPSHOT_NUMBERS = 4;
+/** Numbers per query in SearchTask.params. */
+export const PARAM_NUMBERS = 4;
+
+/**
+ * Several queries over the same snapshots, for one thread. Flat arrays, because cloning many small objects to a thread
+ * costs more than a small search.
+ */
+export interface SearchTask {
+  readonly kind: 'search';
+  /** Which scratch of every segment this task may write. */
+  readonly slot: number;
+  /** (partition, segmentId, deltaCount, tombstones) per partition */
+  readonly snapshots: Uint32Array;
+  /** (k, maxDistance, fine 0 or 1, unused) per query */
+  readonly params: Uint32Array;
+  /** codeWords x 8 bytes per query, zero-padded */
+  readonly codes: Uint8Array;
+  /** fineWords x 8 bytes per query, zero-padded */
+  readonly fineCodes: Uint8Array;
+  /** Only after a worker said that it lacks one: the segments of the snapshots. */
+  readonly segments: readonly SegmentDescriptor[];
+}
+
+/**
+ * Runs on every worker at once (each waits for the others, so no worker takes two): warms the kernel up, forgets the
+ * segments that are not `live` any more.
+ */
+export interface EveryWorkerTask {
+  readonly kind: 'everyWorker';
+  /** [0]: workers that have arrived */
+  readonly arrived: Int32Array;
+  readonly workers: number;
+  readonly warmUp: boolean;
+  /** Segment ids in use; a worker drops its hold on all others. */
+  readonly live: Uint32Array;
+}
+
+export type IndexTask = SearchTask | EveryWorkerTask;
+
+export interface SearchTaskResult {
+  /** The worker does not know a segment: send the task again with `segments`. */
+  readonly missing: boolean;
+  /** Answers per query. */
+  readonly counts: Uint32Array;
+  /** Per answer 16 bytes: rank u32 = distance << 16 | fineDistance, partition u32, tieKey u64; canonical order. */
+  readonly entries: Uint8Array;
+}
+
+/** What a search worker gets at its start. */
+export interface SearchWorkerData {
+  readonly kernel: WebAssembly.Module;
+  readonly codeBits: number;
+  readonly fineCodeBits: number;
+}

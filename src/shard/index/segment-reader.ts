@@ -1,0 +1,80 @@
+import { instantiateKernel, SCRATCH, type KernelExports } from '../kernel/kernel.js';
+import type { SegmentDescriptor } from './search-task.js';
+import type { SegmentLayout } from './segment-layout.js';
+
+/** A worker's own kernel on one segment, with views of its memory. */
+export class SegmentReader {
+  readonly partition: number;
+  readonly segmentId: number;
+  readonly layout: SegmentLayout;
+  readonly kernel: KernelExports;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+
+  constructor(module: WebAssembly.Module, descriptor: SegmentDescriptor) {
+    const { layout, memory } = descriptor;
+    this.partition = descriptor.partition;
+    this.segmentId = descriptor.segmentId;
+    this.layout = layout;
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.kernel = instantiateKernel(module, memory);
+    this.kernel.configure(
+      layout.codeWords,
+      layout.fineWords,
+      layout.baseRows,
+      layout.groups,
+      layout.grouped ? 1 : 0,
+      layout.codes,
+      layout.starts,
+      layout.tieKeys,
+      layout.fines,
+      layout.deadBits,
+      layout.tombstoneLog,
+      layout.tombstoneCount,
+      layout.deltaCodes,
+      layout.deltaTieKeys,
+      layout.deltaFines,
+    );
+  }
+
+  /** Byte offset of a slot's scratch. */
+  scratch(slot: number): number {
+    return this.layout.scratch + slot * SCRATCH.byteLength;
+  }
+}
+
+/** One segment as one query sees it: which rows exist, which were removed, and where to work. */
+export interface SegmentView {
+  readonly reader: SegmentReader;
+  readonly s: number;
+  readonly deltaCount: number;
+  readonly tombstones: number;
+}
+
+/** A query as the kernel wants it. */
+export interface PreparedQuery {
+  readonly k: number;
+  readonly maxDistance: number;
+  readonly fine: boolean;
+  /** Zero-padded to whole words. */
+  readonly code: Uint8Array;
+  readonly fineCode: Uint8Array;
+}
+
+/** Writes the query to a segment's scratch and starts it there. */
+export function beginSearch(view: SegmentView, query: PreparedQuery): void {
+  const { reader, s } = view;
+  reader.bytes.set(query.code, s + SCRATCH.query);
+  reader.bytes.set(query.fineCode, s + SCRATCH.fineQuery);
+  reader.kernel.begin(s, query.k, query.maxDistance, view.tombstones, query.fine ? 1 : 0, reader.partition);
+}
+
+/** Takes over from another segment what was counted so far, so that the threshold is that of both together. */
+export function carryCounts(from: SegmentView, to: SegmentView): void {
+  const source = from.reader.bytes.subarray(from.s + SCRATCH.hist, from.s + SCRATCH.hist + SCRATCH.histBytes);
+  to.reader.bytes.set(source, to.s + SCRATCH.hist);
+  for (const field of [SCRATCH.thr, SCRATCH.total]) {
+    to.reader.words[(to.s + field) >>> 2] = from.reader.words[(from.s + field) >>> 2] as number;
+  }
+}

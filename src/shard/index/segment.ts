@@ -1,0 +1,193 @@
+import { assert, KinscanError } from '../../core/errors.js';
+import { findBaseRow } from './base-lookup.js';
+import { bytesEqual, copyPadded } from './code-bytes.js';
+import { DeltaLookup } from './delta-lookup.js';
+import type { IndexChange, IndexRow, PackedRows } from './index-api.js';
+import { allocateSegment, layOutSegment, type SegmentLayout, type SegmentShape } from './segment-layout.js';
+
+/** Changes resolved against a segment: nothing is written yet. */
+export interface ChangePlan {
+  readonly adds: readonly IndexRow[];
+  /** Row numbers, base first, then delta. */
+  readonly removes: readonly number[];
+}
+
+/** What a search may see of a segment: the rows appended and the rows removed so far. */
+export interface SegmentSnapshot {
+  readonly segment: Segment;
+  readonly deltaCount: number;
+  readonly tombstones: number;
+}
+
+/**
+ * The codes of one partition in one shared memory: an immutable base, a delta that only grows, and tombstones.
+ *
+ *   | scratch x slots | base: codes, starts, tieKeys, fines | deadBits | tombstoneLog | delta: codes, tieKeys, fines |
+ *
+ * Only the main thread writes, only behind what any snapshot covers: a row is written before deltaCount covers it, a
+ * tombstone is logged before its bit is set, so a search with an older snapshot can tell that it came later. Hence a
+ * search needs no lock and sees all of a commit or nothing of it.
+ */
+export class Segment {
+  readonly id: number;
+  readonly layout: SegmentLayout;
+  readonly memory: WebAssembly.Memory;
+  readonly bytes: Uint8Array;
+  /** The memory as 32-bit words: 64-bit columns are read as two halves, which is far cheaper than BigInt. */
+  readonly words: Uint32Array;
+  readonly #tieKeys: BigUint64Array;
+  #lookup: DeltaLookup | undefined;
+  #deltaCount = 0;
+  #tombstones = 0;
+
+  constructor(id: number, shape: SegmentShape, memory?: WebAssembly.Memory) {
+    this.id = id;
+    this.layout = layOutSegment(shape);
+    this.memory = memory ?? allocateSegment(this.layout);
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.words = new Uint32Array(this.memory.buffer);
+    this.#tieKeys = new BigUint64Array(this.memory.buffer, this.layout.deltaTieKeys, shape.deltaCapacity);
+  }
+
+  get deltaCount(): number {
+    return this.#deltaCount;
+  }
+
+  get tombstones(): number {
+    return this.#tombstones;
+  }
+
+  get liveRows(): number {
+    return this.layout.baseRows + this.#deltaCount - this.#tombstones;
+  }
+
+  snapshot(): SegmentSnapshot {
+    return { segment: this, deltaCount: this.#deltaCount, tombstones: this.#tombstones };
+  }
+
+  hasRoomFor(adds: number, removes: number): boolean {
+    return (
+      this.#deltaCount + adds <= this.layout.deltaCapacity &&
+      this.#tombstones + removes <= this.layout.tombstoneCapacity
+    );
+  }
+
+  /** Appends many rows at once, in bulk copies. */
+  appendPacked(rows: PackedRows): void {
+    const { layout } = this;
+    assert(this.hasRoomFor(rows.count, 0), 'the delta has no room for these rows');
+    const first = this.#deltaCount;
+    copyPadded(
+      this.bytes,
+      layout.deltaCodes + first * layout.codeWords * 8,
+      layout.codeWords * 8,
+      rows.codes,
+      rows.count,
+    );
+    copyPadded(
+      this.bytes,
+      layout.deltaFines + first * layout.fineWords * 8,
+      layout.fineWords * 8,
+      rows.fineCodes,
+      rows.count,
+    );
+    this.#tieKeys.set(rows.tieKeys.subarray(0, rows.count), first);
+    this.#deltaCount += rows.count;
+    this.#lookup = undefined;
+  }
+
+  /**
+   * Finds the rows to remove; adds that are removed again by the same changes vanish from both lists.
+   * @throws KinscanError INTERNAL where a row to remove is not there
+   */
+  plan(changes: readonly IndexChange[]): ChangePlan {
+    const adds: (IndexRow | undefined)[] = [];
+    const addsByKey = new Map<bigint, number[]>();
+    const removes = new Set<number>();
+    for (const change of changes) {
+      if (change.kind === 'add') {
+        const { tieKey } = change.row;
+        const same = addsByKey.get(tieKey);
+        if (same === undefined) addsByKey.set(tieKey, [adds.length]);
+        else same.push(adds.length);
+        adds.push(change.row);
+        continue;
+      }
+      const own = addsByKey
+        .get(change.tieKey)
+        ?.findLast((i) => adds[i] !== undefined && sameCodes(adds[i], change));
+      if (own !== undefined) {
+        adds[own] = undefined;
+        continue;
+      }
+      const row = this.#find(change, removes);
+      if (row === undefined) throw new KinscanError('INTERNAL', 'a row to remove is not in the index');
+      removes.add(row);
+    }
+    return { adds: adds.filter((row) => row !== undefined), removes: [...removes] };
+  }
+
+  /** Writes planned changes; the snapshots from now on see all of them. */
+  commit(plan: ChangePlan): void {
+    assert(
+      this.hasRoomFor(plan.adds.length, plan.removes.length),
+      'the segment has no room for these changes',
+    );
+    for (const row of plan.adds) this.#append(row);
+    const { layout, words } = this;
+    for (const row of plan.removes) {
+      words[layout.tombstoneLog / 4 + this.#tombstones] = row;
+      this.#tombstones++;
+    }
+    Atomics.store(words, layout.tombstoneCount / 4, this.#tombstones);
+    for (const row of plan.removes) {
+      Atomics.or(words, layout.deadBits / 4 + (row >>> 5), 1 << (row & 31));
+      const deltaRow = row - layout.baseRows;
+      if (deltaRow >= 0) this.#lookup?.remove(this.#tieKeyLow(deltaRow), deltaRow);
+    }
+  }
+
+  isDead(row: number): boolean {
+    return ((this.words[this.layout.deadBits / 4 + (row >>> 5)] as number) & (1 << (row & 31))) !== 0;
+  }
+
+  #append(row: IndexRow): void {
+    const { layout } = this;
+    const at = this.#deltaCount;
+    this.bytes.set(row.code, layout.deltaCodes + at * layout.codeWords * 8);
+    this.bytes.set(row.fineCode, layout.deltaFines + at * layout.fineWords * 8);
+    this.#tieKeys[at] = row.tieKey;
+    this.#deltaCount++;
+    this.#lookup?.add(this.#tieKeyLow(at), at);
+  }
+
+  #tieKeyLow(deltaRow: number): number {
+    return this.words[this.layout.deltaTieKeys / 4 + deltaRow * 2] as number;
+  }
+
+  // A live row with this identity that is not in `taken`.
+  #find(row: IndexRow, taken: ReadonlySet<number>): number | undefined {
+    const base = findBaseRow(this, row, taken);
+    if (base !== undefined) return base;
+    const { layout } = this;
+    if (this.#lookup === undefined) {
+      this.#lookup = new DeltaLookup(layout.deltaCapacity);
+      for (let i = 0; i < this.#deltaCount; i++) {
+        if (!this.isDead(layout.baseRows + i)) this.#lookup.add(this.#tieKeyLow(i), i);
+      }
+    }
+    const found = this.#lookup.find(Number(row.tieKey & 0xffff_ffffn), (i) => {
+      return (
+        this.#tieKeys[i] === row.tieKey &&
+        bytesEqual(this.bytes, layout.deltaCodes + i * layout.codeWords * 8, row.code) &&
+        bytesEqual(this.bytes, layout.deltaFines + i * layout.fineWords * 8, row.fineCode) &&
+        !taken.has(layout.baseRows + i)
+      );
+    });
+    return found === undefined ? undefined : layout.baseRows + found;
+  }
+}
+
+function sameCodes(a: IndexRow | undefined, b: IndexRow): boolean {
+  return a !== undefined && bytesEqual(a.code, 0, b.code) && bytesEqual(a.fineCode, 0, b.fineCode);
+}
