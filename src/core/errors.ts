@@ -115,6 +115,14 @@ export const ERROR_TABLE = {
     grpcStatus: 'INTERNAL',
     meaning: 'The image was delivered the maximum number of times without success.',
   },
+  STORE_UNAVAILABLE: {
+    grpcStatus: 'FAILED_PRECONDITION',
+    meaning: 'The data folder cannot be opened: another process holds it, or it is of another collection.',
+  },
+  LOG_TRIMMED: {
+    grpcStatus: 'DATA_LOSS',
+    meaning: 'The CODES log no longer holds entries that this shard server has not applied.',
+  },
   CORRUPT_RECORD: { grpcStatus: 'DATA_LOSS', meaning: 'A stored record fails its checks.' },
   INTERNAL: { grpcStatus: 'INTERNAL', meaning: 'A fault of kinscan itself; the log has the details.' },
 } as const satisfies Record<string, ErrorRow>;

@@ -1,0 +1,248 @@
+import { assert, KinscanError } from '../../core/errors.js';
+import type { ModelSettings } from '../../runtime/cluster-state.js';
+import type { IndexChange, ShardIndex } from '../index/shard-index.js';
+import type { LogPosition, RecordStore } from '../store/record-store.js';
+import { modelTagOf } from '../store/tie-entry.js';
+import { batchChangesOf, type BatchChanges } from './batch-changes.js';
+import { decideEntries } from './decide-entries.js';
+import { decodeLogEntry, type DecodedEntry } from './decode-log-entry.js';
+import { Mutex } from './mutex.js';
+import { loadPartition } from './partition-loader.js';
+import { PositionBoard } from './position-board.js';
+import { readStoredStates, type PartitionEntries, type PartitionStates } from './stored-states.js';
+
+/** One entry of the CODES log as it came. */
+export interface RawEntry {
+  readonly sequence: number;
+  /** undefined: it concerns every partition. */
+  readonly partition: number | undefined;
+  readonly bytes: Uint8Array;
+}
+
+export interface ApplyOutcome {
+  /** Entries that were decoded and handed to at least one partition. */
+  readonly appliedCount: number;
+  readonly staleCount: number;
+  /** Entries that could not be decoded and were passed over. */
+  readonly corruptCount: number;
+  readonly foreignCount: number;
+}
+
+export interface LogApplierOptions {
+  readonly store: RecordStore;
+  readonly index: ShardIndex;
+  readonly model: ModelSettings;
+  readonly partitionCount: number;
+}
+
+interface HostedPartition {
+  position: LogPosition;
+  imageCount: number;
+  foreignCount: number;
+}
+
+/** The index could not take what the store has: it must be loaded anew. */
+export class IndexFailure extends Error {}
+
+/** A batch made out for the hosted partitions. */
+interface SharedBatch extends Omit<ApplyOutcome, 'staleCount'> {
+  readonly shares: readonly PartitionEntries[];
+}
+
+/**
+ * Makes the hosted partitions follow the log, a batch at a time:
+ *
+ *     entries ─▶ decode ─▶ read tie entries ─▶ decide (pure) ─▶ RocksDB, one batch ─▶ index ─▶ position board
+ *                                                               └── one at a time with exclusive searches ──┘
+ *
+ * Invariants: the store is never behind the index; outside of `publishing` both say the same; the position board is
+ * never ahead of either. A crash in between leaves the store's position as the only truth, and the log is read again
+ * from there.
+ */
+export class LogApplier {
+  readonly board = new PositionBoard();
+  readonly #options: LogApplierOptions;
+  readonly #modelTag: bigint;
+  readonly #hosted = new Map<number, HostedPartition>();
+  readonly #publishing = new Mutex();
+  /** Ids that the store may show already and the index not yet. */
+  #idsUnderWay: ReadonlySet<string> = new Set();
+
+  constructor(options: LogApplierOptions) {
+    this.#options = options;
+    this.#modelTag = modelTagOf(options.model.modelVersion);
+  }
+
+  /** Loads a partition into the index. @throws KinscanError CORRUPT_RECORD */
+  async host(partition: number): Promise<void> {
+    const { store, index, model } = this.#options;
+    const [position] = await store.positions([partition]);
+    assert(position !== undefined, 'one partition has one position');
+    const { rows, foreignCount } = await loadPartition(store, partition, {
+      ...model,
+      modelTag: this.#modelTag,
+    });
+    index.load(partition, rows);
+    this.#hosted.set(partition, { position, imageCount: rows.count, foreignCount });
+    this.board.set([[partition, position.sequence]]);
+  }
+
+  /** Takes a partition out of search; what is stored of it stays. */
+  unhost(partition: number): void {
+    this.#hosted.delete(partition);
+    this.#options.index.drop(partition);
+  }
+
+  /** Ascending. */
+  partitions(): number[] {
+    return [...this.#hosted.keys()].sort((a, b) => a - b);
+  }
+
+  isHosted(partition: number): boolean {
+    return this.#hosted.has(partition);
+  }
+
+  positionOf(partition: number): LogPosition {
+    return this.#partition(partition).position;
+  }
+
+  /** For a log that was begun anew: where to go on; stored with the next batch. */
+  restartAt(partition: number, position: LogPosition): void {
+    this.#partition(partition).position = position;
+    this.board.set([[partition, position.sequence]]);
+  }
+
+  /** Searchable images. */
+  imageCount(partition: number): number {
+    return this.#partition(partition).imageCount;
+  }
+
+  /** Stored images of other model versions, over all partitions. */
+  foreignImageCount(): number {
+    return [...this.#hosted.values()].reduce((sum, { foreignCount }) => sum + foreignCount, 0);
+  }
+
+  /**
+   * Applies consecutive entries, durably and searchably, to every hosted partition that they concern. One batch at a
+   * time: the caller waits before it hands over the next. Entries that a partition has had are skipped.
+   * @throws KinscanError STORAGE_FULL and other failures of the store (nothing is applied: try again)
+   * @throws IndexFailure where the index failed after the store was written (only a restart helps)
+   */
+  async apply(entries: readonly RawEntry[]): Promise<ApplyOutcome> {
+    const last = entries.at(-1);
+    if (last === undefined) return { appliedCount: 0, staleCount: 0, corruptCount: 0, foreignCount: 0 };
+    const { shares, ...counts } = this.#share(entries);
+    const states = await readStoredStates(this.#options.store, shares);
+    let staleCount = 0;
+    const ids = new Set<string>();
+    const changes = new Map<number, BatchChanges>();
+    shares.forEach(({ partition, entries: share }, i) => {
+      const stored = states[i] as PartitionStates;
+      const decision = decideEntries(share, this.positionOf(partition).generation, stored);
+      staleCount += decision.staleCount;
+      for (const id of decision.changes.keys()) ids.add(id);
+      changes.set(partition, batchChangesOf(partition, decision, stored, this.#modelTag));
+    });
+    await this.#publishing.run(async () => {
+      this.#idsUnderWay = ids;
+      try {
+        await this.#publish(changes, last.sequence);
+      } finally {
+        this.#idsUnderWay = new Set();
+      }
+    });
+    return { ...counts, staleCount };
+  }
+
+  /** Runs a task while no batch is between store and index. */
+  exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
+    return this.#publishing.run(task);
+  }
+
+  /** Resolves once what the store shows of these ids is searchable too. */
+  async searchable(imageIds: readonly string[]): Promise<void> {
+    if (imageIds.some((id) => this.#idsUnderWay.has(id))) await this.exclusively(() => Promise.resolve());
+  }
+
+  /** Store, index, board, in that order. */
+  async #publish(changes: ReadonlyMap<number, BatchChanges>, sequence: number): Promise<void> {
+    const { store, index } = this.#options;
+    const positions = [...this.#hosted].map(([partition, { position }]) => ({
+      partition,
+      position: { ...position, sequence: Math.max(position.sequence, sequence) },
+    }));
+    await store.commit({
+      tieEntries: [...changes.values()].flatMap(({ tieEntries }) => tieEntries),
+      records: [...changes.values()].flatMap(({ records }) => records),
+      positions,
+    });
+    await Promise.all(
+      [...changes].map(async ([partition, change]) => {
+        if (change.index.length > 0) await applyToIndex(index, partition, change.index);
+        const hosted = this.#partition(partition);
+        hosted.imageCount += change.imageCountChange;
+        hosted.foreignCount += change.foreignCountChange;
+      }),
+    );
+    for (const { partition, position } of positions) this.#partition(partition).position = position;
+    this.board.set(positions.map(({ partition, position }) => [partition, position.sequence]));
+  }
+
+  #partition(partition: number): HostedPartition {
+    const hosted = this.#hosted.get(partition);
+    assert(hosted !== undefined, `partition ${partition} is not hosted`);
+    return hosted;
+  }
+
+  /** Decodes the entries and gives each partition those that it has not had. */
+  #share(entries: readonly RawEntry[]): SharedBatch {
+    const { model, partitionCount } = this.#options;
+    const shares = new Map<number, DecodedEntry[]>();
+    let [appliedCount, corruptCount, foreignCount] = [0, 0, 0];
+    for (const { sequence, partition, bytes } of entries) {
+      const isNew = (p: number) => sequence > (this.#hosted.get(p)?.position.sequence ?? Infinity);
+      const targets = (partition === undefined ? [...this.#hosted.keys()] : [partition]).filter(isNew);
+      if (targets.length === 0) continue;
+      const entry = decodeOrUndefined(bytes, partition, { ...model, partitionCount });
+      if (entry === undefined) {
+        corruptCount++;
+        continue;
+      }
+      appliedCount++;
+      if (entry.kind === 'record' && entry.modelVersion !== model.modelVersion) foreignCount++;
+      for (const target of targets) {
+        const share = shares.get(target);
+        if (share === undefined) shares.set(target, [entry]);
+        else share.push(entry);
+      }
+    }
+    return {
+      shares: [...shares].map(([partition, share]) => ({ partition, entries: share })),
+      appliedCount,
+      corruptCount,
+      foreignCount,
+    };
+  }
+}
+
+async function applyToIndex(
+  index: ShardIndex,
+  partition: number,
+  changes: readonly IndexChange[],
+): Promise<void> {
+  try {
+    await index.apply(partition, changes);
+  } catch (cause) {
+    throw new IndexFailure('the index failed behind the store', { cause });
+  }
+}
+
+/** A damaged entry must not stop those behind it: it is counted and passed over. */
+function decodeOrUndefined(...args: Parameters<typeof decodeLogEntry>): DecodedEntry | undefined {
+  try {
+    return decodeLogEntry(...args);
+  } catch (error) {
+    if (error instanceof KinscanError && error.code === 'CORRUPT_RECORD') return undefined;
+    throw error;
+  }
+}

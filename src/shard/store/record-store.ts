@@ -1,0 +1,193 @@
+import { KinscanError } from '../../core/errors.js';
+import {
+  frameKey,
+  frameRange,
+  idOfKey,
+  partitionRanges,
+  positionKey,
+  recordKey,
+  SETTINGS_KEY,
+  tieEntryKey,
+  tieEntryRange,
+  tieKeyOfTieEntryKey,
+} from './key-layout.js';
+import { baseImageId } from '../../core/image-id.js';
+import { RocksDatabase, type RocksOptions, type WriteOperation } from './rocks-database.js';
+import { sealValue, unsealValue } from './sealed-value.js';
+import { decodeTieEntry, encodeTieEntry, type IdState } from './tie-entry.js';
+
+/** How far a partition has followed the CODES log. */
+export interface LogPosition {
+  /** Last entry of the log that was applied; 0: none. */
+  readonly sequence: number;
+  /** How often the log was lost and begun anew. */
+  readonly generation: number;
+  /** Which log: the creation time of its stream as NATS tells it; empty before the first. */
+  readonly log: string;
+}
+
+export const POSITION_START: LogPosition = { sequence: 0, generation: 0, log: '' };
+
+/** Where an image lies. */
+export interface TieKeyRef {
+  readonly partition: number;
+  readonly tieKey: bigint;
+}
+
+export interface ImageRef extends TieKeyRef {
+  readonly imageId: string;
+}
+
+/** What one batch of log entries makes of the store; written all or nothing. */
+export interface StoreChange {
+  /** The whole new content of each tie entry that changed; no states: the entry goes. */
+  readonly tieEntries: readonly (TieKeyRef & { readonly states: readonly IdState[] })[];
+  /** Records that are new, as protobuf bytes; undefined: the record goes. */
+  readonly records: readonly (ImageRef & { readonly record: Uint8Array | undefined })[];
+  readonly positions: readonly { readonly partition: number; readonly position: LogPosition }[];
+}
+
+/** The live and the removed ids of a partition that share a tie key. */
+export interface StoredTieEntry {
+  readonly tieKey: bigint;
+  readonly states: readonly IdState[];
+}
+
+interface StoreSettings {
+  readonly format: number;
+  readonly partitionCount: number;
+}
+
+const STORE_FORMAT = 1;
+/** Reads of one getMany; more are split, so that the event loop runs in between. */
+const READ_CHUNK = 2_000;
+
+/** The durable state of a shard server's partitions in RocksDB (docs/storage.md). */
+export class RecordStore {
+  readonly #database: RocksDatabase;
+
+  private constructor(database: RocksDatabase) {
+    this.#database = database;
+  }
+
+  /**
+   * @throws KinscanError STORE_UNAVAILABLE (in use, or of a collection with another partition count or format),
+   *   CORRUPT_RECORD, STORAGE_FULL
+   */
+  static async open(folder: string, partitionCount: number, options: RocksOptions): Promise<RecordStore> {
+    const database = await RocksDatabase.open(folder, options);
+    try {
+      await checkSettings(database, { format: STORE_FORMAT, partitionCount }, folder);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    return new RecordStore(database);
+  }
+
+  /** Positions in the order of the partitions; POSITION_START for one that is new. */
+  async positions(partitions: readonly number[]): Promise<LogPosition[]> {
+    const values = await this.#database.getMany(partitions.map(positionKey));
+    return values.map((value) => (value === undefined ? POSITION_START : (readJson(value) as LogPosition)));
+  }
+
+  /** The states of each tie key asked for, in that order. @throws KinscanError CORRUPT_RECORD */
+  async readTieEntries(refs: readonly TieKeyRef[]): Promise<IdState[][]> {
+    const values = await this.#readMany(refs.map(({ partition, tieKey }) => tieEntryKey(partition, tieKey)));
+    return values.map((value) => (value === undefined ? [] : decodeTieEntry(value)));
+  }
+
+  /** Protobuf bytes in the order asked; undefined for what is not stored. @throws KinscanError CORRUPT_RECORD */
+  async readRecords(refs: readonly ImageRef[]): Promise<(Buffer | undefined)[]> {
+    const keys = refs.map(({ partition, tieKey, imageId }) => recordKey(partition, tieKey, imageId));
+    const values = await this.#readMany(keys);
+    return values.map((value) => (value === undefined ? undefined : unsealValue(value)));
+  }
+
+  /** Ids of the stored frames of a multi-frame instance that lie in this partition. */
+  async frameIds(partition: number, baseId: string): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const chunk of this.#database.range(frameRange(partition, baseId), 'keys')) {
+      for (const { key } of chunk) ids.push(idOfKey(key));
+    }
+    return ids.filter((id) => baseImageId(id) === baseId);
+  }
+
+  /** All tie entries of a partition, tie keys ascending, in chunks. @throws KinscanError CORRUPT_RECORD */
+  async *tieEntries(partition: number): AsyncGenerator<StoredTieEntry[]> {
+    for await (const chunk of this.#database.range(tieEntryRange(partition))) {
+      yield chunk.map(({ key, value }) => ({
+        tieKey: tieKeyOfTieEntryKey(key),
+        states: decodeTieEntry(value),
+      }));
+    }
+  }
+
+  /** Writes a change, all or nothing; it is on disk when the promise resolves. @throws KinscanError STORAGE_FULL */
+  commit(change: StoreChange): Promise<void> {
+    const operations: WriteOperation[] = [];
+    for (const { partition, tieKey, states } of change.tieEntries) {
+      const key = tieEntryKey(partition, tieKey);
+      if (states.length === 0) operations.push({ type: 'del', key });
+      else operations.push({ type: 'put', key, value: encodeTieEntry(states) });
+    }
+    for (const { partition, tieKey, imageId, record } of change.records) {
+      const baseId = baseImageId(imageId);
+      const keys = [recordKey(partition, tieKey, imageId)];
+      const values = record === undefined ? [] : [sealValue(record)];
+      if (baseId !== imageId) {
+        keys.push(frameKey(partition, baseId, imageId));
+        if (record !== undefined) values.push(sealValue());
+      }
+      keys.forEach((key, i) => {
+        const value = values[i];
+        operations.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value });
+      });
+    }
+    for (const { partition, position } of change.positions) {
+      operations.push({ type: 'put', key: positionKey(partition), value: sealJson(position) });
+    }
+    return this.#database.write(operations);
+  }
+
+  /** Deletes all that is stored of a partition. */
+  async clear(partition: number): Promise<void> {
+    for (const range of partitionRanges(partition)) await this.#database.clear(range);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  async #readMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    if (keys.length <= READ_CHUNK) return this.#database.getMany(keys);
+    const values: (Buffer | undefined)[] = [];
+    for (let from = 0; from < keys.length; from += READ_CHUNK) {
+      values.push(...(await this.#database.getMany(keys.slice(from, from + READ_CHUNK))));
+    }
+    return values;
+  }
+}
+
+async function checkSettings(database: RocksDatabase, wanted: StoreSettings, folder: string): Promise<void> {
+  const [value] = await database.getMany([SETTINGS_KEY]);
+  if (value === undefined) {
+    return database.write([{ type: 'put', key: SETTINGS_KEY, value: sealJson(wanted) }]);
+  }
+  const stored = readJson(value) as StoreSettings;
+  if (stored.format !== wanted.format || stored.partitionCount !== wanted.partitionCount) {
+    throw new KinscanError(
+      'STORE_UNAVAILABLE',
+      `the store in ${folder} has format ${stored.format} and ${stored.partitionCount} partitions; ` +
+        `needed are format ${wanted.format} and ${wanted.partitionCount} partitions`,
+    );
+  }
+}
+
+function sealJson(value: unknown): Buffer {
+  return sealValue(Buffer.from(JSON.stringify(value), 'utf8'));
+}
+
+function readJson(value: Buffer): unknown {
+  return JSON.parse(unsealValue(value).toString('utf8'));
+}
