@@ -23,8 +23,8 @@ export async function decodeRaster(
 ): Promise<GrayFrame> {
   try {
     const depth = await sampleDepthOf(bytes, format, limits);
-    const image = sharp(bytes, { failOn: 'truncated', limitInputPixels: limits.pixelsMax }).rotate();
-    if (depth === 'wide') return await readWide(image);
+    const image = sharp(bytes, { failOn: 'error', limitInputPixels: limits.pixelsMax }).rotate();
+    if (depth !== 'uchar' && depth !== 'ushort') return await readWide(image, depth);
     image.flatten({ background: '#000' });
     return depth === 'ushort' ? await readUshort(image) : await readUchar(image);
   } catch (error) {
@@ -32,18 +32,16 @@ export async function decodeRaster(
   }
 }
 
-/** The PNG's depth is read here from its header: a metadata call costs a third of decoding a small image. */
+/** libvips's name of the sample type. The PNG's depth is read here from its header: a metadata call costs a third of decoding a small image. */
 async function sampleDepthOf(
   bytes: Uint8Array,
   format: RasterFormat,
   limits: ImageLimits,
-): Promise<'uchar' | 'ushort' | 'wide'> {
+): Promise<string | undefined> {
   if (format === 'jpeg') return 'uchar';
   const PNG_BIT_DEPTH_OFFSET = 24;
   if (format === 'png') return bytes[PNG_BIT_DEPTH_OFFSET] === 16 ? 'ushort' : 'uchar';
-  const { depth } = await sharp(bytes, { limitInputPixels: limits.pixelsMax }).metadata();
-  if (depth === 'uchar' || depth === 'ushort') return depth;
-  return 'wide';
+  return (await sharp(bytes, { limitInputPixels: limits.pixelsMax }).metadata()).depth;
 }
 
 async function readUchar(image: Sharp): Promise<GrayFrame> {
@@ -59,7 +57,10 @@ async function readUshort(image: Sharp): Promise<GrayFrame> {
 }
 
 /** Samples that are neither 8 nor 16 bit unsigned have no fixed white: the image's own range is used. */
-async function readWide(image: Sharp): Promise<GrayFrame> {
+async function readWide(image: Sharp, depth: string | undefined): Promise<GrayFrame> {
+  // sharp casts 16-bit gray to unsigned, which would turn negative values to 0; moved up, the stretch undoes it
+  const SHORT_OFFSET = 32_768;
+  if (depth === 'short') image.linear(1, SHORT_OFFSET).toColourspace('grey16');
   const output = image.extractChannel(0).raw({ depth: 'float' });
   const { data, info } = await output.toBuffer({ resolveWithObject: true });
   const samples = new Float32Array(data.buffer, data.byteOffset, info.width * info.height);

@@ -28,13 +28,12 @@ export function resize(frame: GrayFrame, width: number, height: number): GrayFra
 function resizeRows(frame: GrayFrame, taps: readonly Tap[]): Float32Array {
   const { width, height, pixels } = frame;
   const output = new Float32Array(taps.length * height);
-  for (let column = 0; column < taps.length; column++) {
-    const { first, weights } = taps[column] as Tap;
-    for (let row = 0; row < height; row++) {
+  for (let row = 0, to = 0; row < height; row++) {
+    for (const { first, weights } of taps) {
       const start = row * width + first;
       let sum = 0;
       for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (pixels[start + i] as number);
-      output[row * taps.length + column] = sum;
+      output[to++] = sum;
     }
   }
   return output;

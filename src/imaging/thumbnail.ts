@@ -15,6 +15,7 @@ export async function encodeThumbnail(frame: GrayFrame, options: ThumbnailOption
   const width = Math.max(1, Math.round(frame.width * scale));
   const height = Math.max(1, Math.round(frame.height * scale));
   const { pixels } = resize(frame, width, height);
-  const gray = Uint8Array.from(pixels, (value) => Math.round(value * 255));
+  const gray = new Uint8Array(pixels.length);
+  for (let i = 0; i < gray.length; i++) gray[i] = Math.round((pixels[i] as number) * 255);
   return encodeGrayJpeg(gray, width, height, THUMBNAIL_QUALITY);
 }

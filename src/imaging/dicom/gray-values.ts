@@ -50,10 +50,12 @@ function everyThird(values: StoredValues): Float32Array {
 
 function grayOfPalette(values: StoredValues, palette: { first: number; grays: Float32Array }): Float32Array {
   const last = palette.grays.length - 1;
-  return Float32Array.from(values, (value) => {
-    const entry = Math.min(last, Math.max(0, value - palette.first));
-    return palette.grays[entry] as number;
-  });
+  const gray = new Float32Array(values.length);
+  for (let i = 0; i < gray.length; i++) {
+    const entry = Math.min(last, Math.max(0, (values[i] as number) - palette.first));
+    gray[i] = palette.grays[entry] as number;
+  }
+  return gray;
 }
 
 function grayOfMonochrome(

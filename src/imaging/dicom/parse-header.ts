@@ -6,17 +6,25 @@ import { findDataSet } from './data-set-start.js';
 import { Elements } from './elements.js';
 import { encodingOf, plainTransferSyntaxOf, type Encoding } from './transfer-syntax.js';
 
-/**
- * Bytes of a data set that are parsed for what stands before its pixel data. Parsed elements take far more memory than
- * they do in the file (8 bytes become about 300), so that a file of nothing but empty elements must end somewhere.
- */
-const HEADER_BYTES_MAX = 8 * 1024 * 1024;
-
 const PIXEL_DATA_KINDS = [
   { tag: 'x7fe00010', kind: 'integer' },
   { tag: 'x7fe00008', kind: 'float' },
   { tag: 'x7fe00009', kind: 'double' },
 ] as const;
+
+/** How much of a data set is parsed. */
+export interface HeaderScope {
+  /** Where parsing stops. */
+  readonly untilTag: string;
+  /**
+   * Bytes parsed. Parsed elements take far more memory than they do in the file (8 bytes become about 300), so that a
+   * file of nothing but empty elements must end somewhere.
+   */
+  readonly bytesMax: number;
+}
+
+/** Everything that stands before the pixel data. */
+const WHOLE_HEADER: HeaderScope = { untilTag: PIXEL_DATA_KINDS[0].tag, bytesMax: 8 * 1024 * 1024 };
 
 export interface PixelData {
   readonly kind: 'integer' | 'float' | 'double';
@@ -32,28 +40,32 @@ export interface DicomHeader {
   /** The elements before the pixel data. */
   readonly elements: Elements;
   readonly pixelData: PixelData | undefined;
-  /** Parsing failed: `elements` are those before the failure. */
-  readonly isDamaged: boolean;
+  /** Parsing reached its end. Otherwise `elements` are those before the damage, or before the scope's bytesMax. */
+  readonly isComplete: boolean;
 }
 
 /**
  * Reads a DICOM file up to its pixel data, without copying that.
  * @throws KinscanError CORRUPT_IMAGE, IMAGE_TOO_LARGE (a deflated data set that grows beyond limits.bytesMax)
  */
-export function parseHeader(bytes: Uint8Array, limits: ImageLimits): DicomHeader {
+export function parseHeader(
+  bytes: Uint8Array,
+  limits: ImageLimits,
+  scope: HeaderScope = WHOLE_HEADER,
+): DicomHeader {
   const { offset, transferSyntaxUid } = findDataSet(bytes);
   const declared = encodingOf(transferSyntaxUid);
   const stored = bytes.subarray(offset);
   const dataSetBytes = declared.deflated ? inflate(stored, limits) : stored;
   const encoding = { ...declared, explicitVr: beginsWithExplicitVr(dataSetBytes) };
-  const { dataSet, isDamaged } = parse(dataSetBytes.subarray(0, HEADER_BYTES_MAX), encoding);
-  const pixelData = pixelDataOf(dataSet, dataSetBytes);
+  const { dataSet, hasFailed } = parse(dataSetBytes.subarray(0, scope.bytesMax), encoding, scope.untilTag);
+  const elements = new Elements(dataSet);
   return {
     transferSyntaxUid,
     encoding,
-    elements: new Elements(dataSet),
-    pixelData,
-    isDamaged: (isDamaged || dataSetBytes.length > HEADER_BYTES_MAX) && pixelData === undefined,
+    elements,
+    pixelData: pixelDataOf(dataSet, dataSetBytes),
+    isComplete: elements.has(scope.untilTag) || (!hasFailed && dataSetBytes.length <= scope.bytesMax),
   };
 }
 
@@ -77,15 +89,19 @@ function inflate(deflated: Uint8Array, limits: ImageLimits): Uint8Array {
 }
 
 /** dicom-parser throws strings, Errors and { exception, dataSet }: only the last, with what was parsed, is of use here. */
-function parse(bytes: Uint8Array, encoding: Encoding): { dataSet: DataSet; isDamaged: boolean } {
-  const options = { TransferSyntaxUID: plainTransferSyntaxOf(encoding), untilTag: PIXEL_DATA_KINDS[0].tag };
+function parse(
+  bytes: Uint8Array,
+  encoding: Encoding,
+  untilTag: string,
+): { dataSet: DataSet; hasFailed: boolean } {
+  const options = { TransferSyntaxUID: plainTransferSyntaxOf(encoding), untilTag };
   try {
-    return { dataSet: dicomParser.parseDicom(bytes, options), isDamaged: false };
+    return { dataSet: dicomParser.parseDicom(bytes, options), hasFailed: false };
   } catch (thrown) {
     const dataSet = (thrown as { dataSet?: DataSet } | undefined)?.dataSet;
     // the cause is left out: it holds the patient's data
     if (dataSet === undefined) throw new KinscanError('CORRUPT_IMAGE', 'the DICOM data set is damaged');
-    return { dataSet, isDamaged: true };
+    return { dataSet, hasFailed: true };
   }
 }
 

@@ -53,7 +53,7 @@ export function numberOfFramesOf(elements: Elements): number {
 export function pixelLayoutOf(header: DicomHeader, limits: ImageLimits): PixelLayout {
   const { elements, pixelData, encoding } = header;
   if (pixelData === undefined) {
-    if (header.isDamaged) throw corrupt('the DICOM header is damaged or too long');
+    if (!header.isComplete) throw corrupt('the DICOM header is damaged or too long');
     throw new KinscanError('NO_PIXEL_DATA', 'the DICOM file holds no pixel data');
   }
   const { rows, columns } = sizeOf(elements, limits);
