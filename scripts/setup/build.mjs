@@ -1,12 +1,12 @@
 // The build: types from the proto, WASM kernels, then tsc; each only when its inputs have changed.
 import { existsSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { KERNEL_SOURCES, buildKernels } from '../build-kernel.mjs';
 import { PROTO, generateProtoTypes } from '../generate-proto-types.mjs';
 import { REPOSITORY, hashFiles, listFiles, readJson, writeJson } from './files.mjs';
 import { SetupError, step } from './progress.mjs';
 import { runCommand, tailOf } from './run-command.mjs';
 
+const KERNEL_SOURCES = join(REPOSITORY, 'src', 'shard', 'kernel', 'assembly');
 const DIST = join(REPOSITORY, 'dist');
 const STAMP = join(DIST, '.build-stamp.json');
 const COMPILED = ['src', 'test', 'bench'];
@@ -28,7 +28,11 @@ function wantedStamp() {
 
 function isDone(part, stamp, wanted) {
   if (stamp?.[part] !== wanted[part]) return false;
-  const made = { proto: 'src/generated', kernel: 'dist/src/shard/kernel', typescript: 'dist/src' };
+  const made = {
+    proto: 'src/generated',
+    kernel: 'dist/src/shard/kernel/kernel.wasm',
+    typescript: 'dist/src',
+  };
   return existsSync(inRepository(made[part]));
 }
 
@@ -48,6 +52,12 @@ function removeOrphans() {
   }
 }
 
+async function buildKernel() {
+  const script = inRepository('scripts/build-kernel.mjs');
+  const { ok, output } = await runCommand(process.execPath, [script], { cwd: REPOSITORY });
+  if (!ok) throw new SetupError('the search kernel does not compile (above)', tailOf(output));
+}
+
 async function compile() {
   const tsc = inRepository('node_modules/typescript/bin/tsc');
   // tsc trusts its own record of what it wrote, so it must not outlive the files
@@ -59,7 +69,7 @@ async function compile() {
 
 /** Order matters: the generated types are among tsc's inputs. */
 export async function build() {
-  const works = { proto: generateProtoTypes, kernel: buildKernels, typescript: compile };
+  const works = { proto: generateProtoTypes, kernel: buildKernel, typescript: compile };
   const labels = {
     proto: 'generating types from the proto',
     kernel: 'compiling the search kernel (asc)',
