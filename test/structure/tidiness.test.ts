@@ -35,7 +35,7 @@ describe('the source files', () => {
       .map(({ path }) => path)
       .filter(
         (path) =>
-          !/^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.bench|\.worker)?\.ts$/.test(basename(path)) ||
+          !/^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.bench|\.worker|\.d)?\.ts$/.test(basename(path)) ||
           /^(index|utils?|helpers?|misc|common)\.ts$/.test(basename(path)),
       );
     assert.deepEqual(faults, []);
