@@ -11,6 +11,14 @@ async function loads() {
   return (await runCommand(process.execPath, ['-e', LOAD], { cwd: REPOSITORY, timeoutMs: 120_000 })).ok;
 }
 
+/** The line that names the fault, among npm's own and a stack trace. */
+function reasonIn(output) {
+  const line = output
+    .split('\n')
+    .find((candidate) => /\bError: |\b(ENOTFOUND|EAI_AGAIN|ECONN\w+)\b/.test(candidate));
+  return (line ?? tailOf(output, 1)).replace(/^npm (error|ERR!)\s*/, '').trim();
+}
+
 /** Downloads and tries the binding; false, with a clear line, when it cannot be used here. */
 export async function installGpu() {
   if (await loads()) {
@@ -25,8 +33,7 @@ export async function installGpu() {
     say(`${PACKAGE} is installed`);
     return true;
   }
-  const reason = tailOf(output, 3).replaceAll('\n', ' | ');
-  say(`${PACKAGE} could not be installed: ${reason || 'it does not load'}`);
+  say(`${PACKAGE} could not be installed: ${ok ? 'it does not load here' : reasonIn(output)}`);
   say('everything else works without it: training and encoding then run on the CPU');
   return false;
 }
