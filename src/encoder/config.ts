@@ -1,0 +1,147 @@
+import { LOG_LEVELS } from '../runtime/log.js';
+import { IMAGE_BYTES_MAX_DEFAULT } from '../runtime/message-limits.js';
+import type { ConfigOf, ConfigTable } from '../runtime/config.js';
+
+const MIB = 1024 * 1024;
+
+/** All that can be set of an encoder node. */
+export const ENCODER_CONFIG = {
+  nats: { kind: 'string', default: '127.0.0.1:4222', description: 'NATS servers, host:port, comma-separated' },
+  host: { kind: 'string', default: '127.0.0.1', description: 'address to listen on' },
+  port: {
+    kind: 'integer',
+    default: 7710,
+    min: 0,
+    max: 65_535,
+    description: 'gRPC port; 0 takes a free one',
+  },
+  advertise: {
+    kind: 'string',
+    default: '',
+    description: 'host:port that coordinators dial; empty: host and port',
+  },
+  httpPort: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    description: 'port of /metrics, /livez and /readyz; 0: none',
+  },
+  logLevel: { kind: 'choice', choices: LOG_LEVELS, default: 'info', description: 'least severe line that is logged' },
+  id: { kind: 'string', default: '', description: 'name in the cluster; empty: host name and port' },
+  streamReplicas: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 5,
+    description: 'copies of each JetStream stream, if this node creates them',
+  },
+  model: { kind: 'string', default: 'models/default', description: 'model folder' },
+  engine: {
+    kind: 'choice',
+    choices: ['auto', 'onnx', 'tfjs'],
+    default: 'auto',
+    description: 'what runs the network; auto: tfjs on a GPU where there is one, else onnx',
+  },
+  decodeThreads: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 256,
+    description: 'threads that decode images; 0: one a core, at most 32',
+  },
+  inferenceThreads: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 64,
+    description: 'threads that run the network, each with a model of its own; 0: 1 to 8 by cores, 1 on a GPU',
+  },
+  batchImagesMax: {
+    kind: 'integer',
+    default: 32,
+    min: 1,
+    max: 4_096,
+    unit: 'images',
+    description: 'images in one run of the network',
+  },
+  batchWaitMaxMs: {
+    kind: 'integer',
+    default: 2,
+    min: 0,
+    max: 1_000,
+    unit: 'ms',
+    description: 'how long an image waits for others before the network runs',
+  },
+  imagesInFlightMax: {
+    kind: 'integer',
+    default: 256,
+    min: 1,
+    max: 4_096,
+    unit: 'images',
+    description: 'queue entries held at once',
+  },
+  bytesInFlightMax: {
+    kind: 'integer',
+    default: 256 * MIB,
+    min: 2 * MIB,
+    max: 64 * 1024 * MIB,
+    unit: 'bytes',
+    description: 'files held at once',
+  },
+  attemptsMax: {
+    kind: 'integer',
+    default: 8,
+    min: 1,
+    max: 1_000,
+    description: 'deliveries of an image before it becomes a dead letter',
+  },
+  publishTimeoutMs: {
+    kind: 'integer',
+    default: 5_000,
+    min: 100,
+    max: 60_000,
+    unit: 'ms',
+    description: 'wait for the acknowledgement of one published record',
+  },
+  publishRetryMaxMs: {
+    kind: 'integer',
+    default: 60_000,
+    min: 0,
+    max: 3_600_000,
+    unit: 'ms',
+    description: 'how long publishing is tried again before the image goes back to the queue',
+  },
+  queriesInFlightMax: {
+    kind: 'integer',
+    default: 256,
+    min: 1,
+    max: 65_536,
+    description: 'queries held at once; one more is refused with OVERLOADED',
+  },
+  imageBytesMax: {
+    kind: 'integer',
+    default: IMAGE_BYTES_MAX_DEFAULT,
+    min: 1_024,
+    max: 1_024 * MIB,
+    unit: 'bytes',
+    description: 'largest file that is decoded',
+  },
+  imagePixelsMax: {
+    kind: 'integer',
+    default: 100_000_000,
+    min: 1_024,
+    max: 2_000_000_000,
+    unit: 'pixels',
+    description: 'largest frame that is decoded, width times height',
+  },
+  framesMax: {
+    kind: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+    description: 'frames of one DICOM instance',
+  },
+} as const satisfies ConfigTable;
+
+export type EncoderConfig = ConfigOf<typeof ENCODER_CONFIG>;

@@ -1,0 +1,39 @@
+import { KinscanError } from '../core/errors.js';
+import { openImage } from '../imaging/decode-image.js';
+import { resizeToSquare } from '../imaging/resize.js';
+import { encodeThumbnail } from '../imaging/thumbnail.js';
+import { workerPoolData } from '../runtime/worker-pool.js';
+import type { DecodedFile, DecodedImage, DecodeOutcome, DecodeRequest, DecodeSettings } from './decode-task.js';
+
+/** One decode thread: files in, network inputs and thumbnails out. One file after the other keeps memory that of one frame. */
+export default async function decodeFiles(requests: readonly DecodeRequest[]): Promise<DecodeOutcome[]> {
+  const settings = workerPoolData() as DecodeSettings;
+  const outcomes: DecodeOutcome[] = [];
+  for (const request of requests) {
+    try {
+      outcomes.push(await decodeFile(request, settings));
+    } catch (error) {
+      // anything else is a bug or a dying thread, and fails the task
+      if (!(error instanceof KinscanError)) throw error;
+      outcomes.push({ code: error.code, message: error.message });
+    }
+  }
+  return outcomes;
+}
+
+async function decodeFile(request: DecodeRequest, settings: DecodeSettings): Promise<DecodedFile> {
+  const { frameCount, readFrame } = await openImage(request.bytes, settings.limits);
+  if (request.firstFrame >= frameCount) {
+    throw new KinscanError('INVALID_ARGUMENT', `there is no frame ${request.firstFrame + 1}, only ${frameCount}`);
+  }
+  const end = Math.min(frameCount, request.firstFrame + request.framesMax);
+  const images: DecodedImage[] = [];
+  for (let index = request.firstFrame; index < end; index++) {
+    const { frame, metadata } = await readFrame(index);
+    const thumbnail = request.withThumbnails
+      ? await encodeThumbnail(frame, { edgeMaxPixels: settings.thumbnailEdgeMaxPixels })
+      : new Uint8Array(0);
+    images.push({ pixels: resizeToSquare(frame, settings.inputSize), thumbnail, metadata });
+  }
+  return { images, frameCount };
+}
