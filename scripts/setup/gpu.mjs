@@ -1,6 +1,8 @@
 // TensorFlow's GPU binding: optional, because it downloads some 400 MB and is of use only beside a CUDA GPU.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { REPOSITORY } from './files.mjs';
-import { npmCommand } from './packages.mjs';
+import { installPackages, npmCommand } from './packages.mjs';
 import { say, step } from './progress.mjs';
 import { runCommand, tailOf } from './run-command.mjs';
 
@@ -25,6 +27,8 @@ export async function installGpu() {
     say(`${PACKAGE} is installed already`);
     return true;
   }
+  // a plain npm ci leaves an optional package out when its download fails
+  if (!existsSync(join(REPOSITORY, 'node_modules', PACKAGE))) await installPackages({ force: true });
   const { ok, output } = await step(`downloading TensorFlow for the GPU (${PACKAGE})`, () => {
     const { command, prefix } = npmCommand();
     return runCommand(command, [...prefix, 'rebuild', PACKAGE], { cwd: REPOSITORY });

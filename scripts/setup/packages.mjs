@@ -74,10 +74,11 @@ export function packagesAreCurrent() {
 /**
  * Installs without install scripts: no package of ours needs one (native parts ship inside the packages,
  * or in optional packages per platform), and tfjs-node-gpu's would download 400 MB; see gpu.mjs.
+ * @param {{force?: boolean}} [options] force: whatever is there already
  */
-export async function installPackages() {
-  if (stampIsCurrent()) return;
-  if (!installedByHand()) {
+export async function installPackages({ force = false } = {}) {
+  if (stampIsCurrent() && !force) return;
+  if (force || !installedByHand()) {
     await step('installing the packages (npm ci)', async () => {
       const { command, prefix } = npmCommand();
       const args = [
