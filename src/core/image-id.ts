@@ -15,7 +15,10 @@ export function validateImageId(imageId: string): string {
   const length = Buffer.byteLength(imageId, 'utf8');
   if (length === 0) throw new KinscanError('INVALID_IMAGE_ID', 'the image id is empty');
   if (length > IMAGE_ID_BYTES_MAX) {
-    throw new KinscanError('INVALID_IMAGE_ID', `the image id has ${length} bytes, more than ${IMAGE_ID_BYTES_MAX}`);
+    throw new KinscanError(
+      'INVALID_IMAGE_ID',
+      `the image id has ${length} bytes, more than ${IMAGE_ID_BYTES_MAX}`,
+    );
   }
   if (FORBIDDEN_CHARACTERS.test(imageId)) {
     throw new KinscanError('INVALID_IMAGE_ID', 'the image id holds control characters');

@@ -7,8 +7,9 @@ import { decodeRaster } from './raster.js';
 
 /**
  * Opens a PNG, JPEG, TIFF or DICOM file; its first bytes say which, not its name.
- * @throws KinscanError EMPTY_IMAGE, IMAGE_TOO_LARGE, UNSUPPORTED_FORMAT, UNSUPPORTED_TRANSFER_SYNTAX,
- * UNSUPPORTED_PHOTOMETRIC, NO_PIXEL_DATA, PIXEL_LIMIT_EXCEEDED, CORRUPT_IMAGE; nothing else, whatever the bytes
+ * @throws KinscanError, here or from readFrame, and nothing else whatever the bytes: EMPTY_IMAGE, IMAGE_TOO_LARGE,
+ * UNSUPPORTED_FORMAT, UNSUPPORTED_TRANSFER_SYNTAX, UNSUPPORTED_PHOTOMETRIC, NO_PIXEL_DATA, PIXEL_LIMIT_EXCEEDED,
+ * CORRUPT_IMAGE
  */
 export async function openImage(
   bytes: Uint8Array,

@@ -12,7 +12,7 @@ export function drawHead(canvas: Canvas, random: Random): void {
   const brain = random.between(0.4, 0.48);
   canvas.ellipse({ x: 0, y: 0, radiusX: radiusX + 0.05, radiusY: radiusY + 0.05 }, 0.3);
   canvas.shell({ x: 0, y: 0, radiusX, radiusY }, 0.97, skull, brain);
-  paintBlobs(canvas, random, 26, 0.04, 0.1, brain, 0.05, radiusX * 0.75, radiusY * 0.75, 0, 0);
+  paintBlobs(canvas, random, brain, radiusX * 0.75, radiusY * 0.75);
   const sulcus = random.between(0.2, 0.3);
   for (let i = 0; i < 18; i++) {
     const angle = (i / 18) * 2 * Math.PI + random.normal() * 0.08;
@@ -207,30 +207,14 @@ export function drawKnee(canvas: Canvas, random: Random): void {
   canvas.ellipse(patella, Math.min(1, marrow + 0.15), 0.8);
 }
 
-/** Texture: faint ellipses around the middle (x, y). */
-function paintBlobs(
-  canvas: Canvas,
-  random: Random,
-  count: number,
-  sizeMin: number,
-  sizeMax: number,
-  gray: number,
-  deviation: number,
-  reachX: number,
-  reachY: number,
-  x: number,
-  y: number,
-): void {
-  for (let i = 0; i < count; i++) {
+/** Texture: faint ellipses around the middle, as far out as `reachX` and `reachY`. */
+function paintBlobs(canvas: Canvas, random: Random, gray: number, reachX: number, reachY: number): void {
+  for (let i = 0; i < 26; i++) {
     const angle = random.between(0, 2 * Math.PI);
     const distance = Math.sqrt(random.uniform());
-    const size = random.between(sizeMin, sizeMax);
-    const at = { x: x + Math.cos(angle) * distance * reachX, y: y + Math.sin(angle) * distance * reachY };
-    canvas.ellipse(
-      { ...at, radiusX: size, radiusY: size * 0.7, angle },
-      gray + random.normal() * deviation,
-      0.6,
-    );
+    const size = random.between(0.04, 0.1);
+    const at = { x: Math.cos(angle) * distance * reachX, y: Math.sin(angle) * distance * reachY };
+    canvas.ellipse({ ...at, radiusX: size, radiusY: size * 0.7, angle }, gray + random.normal() * 0.05, 0.6);
   }
 }
 

@@ -15,7 +15,7 @@ interface Tap {
  * @returns shape [size, size], 0 to 1
  */
 export function resizeToSquare(frame: GrayFrame, size: number): Float32Array {
-  return resize(frame, size, size).pixels as Float32Array;
+  return resize(frame, size, size).pixels;
 }
 
 /** As resizeToSquare, to any width and height in pixels. */

@@ -39,7 +39,7 @@ const SHORT_VRS: ReadonlySet<string> = new Set(['CS', 'UI', 'UL', 'DA', 'TM', 'D
  * What the first element says of a file that has no preamble: 'meta' for a file meta group, else the transfer syntax
  * that its first element is written in; undefined where it is no plausible DICOM element.
  */
-export function firstElementKind(bytes: Uint8Array): 'meta' | string | undefined {
+export function firstElementKind(bytes: Uint8Array): string | undefined {
   if (bytes.length < 12) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const vr = String.fromCharCode(view.getUint8(4), view.getUint8(5));

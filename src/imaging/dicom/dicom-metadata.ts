@@ -18,7 +18,7 @@ export function metadataOf(elements: Elements, layout: PixelLayout, frameIndex: 
     columns: layout.columns,
   };
   const present = Object.entries(metadata).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as ImageMetadata;
+  return Object.fromEntries(present);
 }
 
 /** VR CS allows 16 characters; what does not look like one code word is dropped, lest it be free text. */

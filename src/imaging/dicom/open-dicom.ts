@@ -24,7 +24,7 @@ export function openDicom(bytes: Uint8Array, limits: ImageLimits): OpenImage {
   return {
     format: 'dicom',
     frameCount: layout.frameCount,
-    // eslint-disable-next-line @typescript-eslint/require-await -- async, so that a throw becomes a rejection
+
     readFrame: async (index) => orCorrupt(() => readFrame(index)),
   };
 }

@@ -78,8 +78,10 @@ function interleave(values: Uint8Array): Uint8Array {
 function spreadChroma(bytes: Uint8Array): Uint8Array {
   const output = new Uint8Array((bytes.length / 2) * 3);
   for (let from = 0, to = 0; from < bytes.length; from += 4, to += 6) {
-    const [y1, y2, cb, cr] = bytes.subarray(from, from + 4);
-    output.set([y1 as number, cb as number, cr as number, y2 as number, cb as number, cr as number], to);
+    output[to] = bytes[from] as number;
+    output[to + 3] = bytes[from + 1] as number;
+    output[to + 1] = output[to + 4] = bytes[from + 2] as number;
+    output[to + 2] = output[to + 5] = bytes[from + 3] as number;
   }
   return output;
 }
