@@ -1,4 +1,5 @@
 import { EMPTY_HIT_LIST, type HitList } from './hit-list.js';
+import { compareIds } from './ranking.js';
 
 /**
  * The first k of several hit lists that are each in canonical order: exactly the list that one shard server holding all
@@ -61,5 +62,5 @@ export function compareHits(a: HitList, i: number, b: HitList, j: number): numbe
   const tieKeyA = a.tieKeys[i] as bigint;
   const tieKeyB = b.tieKeys[j] as bigint;
   if (tieKeyA !== tieKeyB) return tieKeyA < tieKeyB ? -1 : 1;
-  return Buffer.compare(Buffer.from(a.imageIds[i] as string), Buffer.from(b.imageIds[j] as string));
+  return compareIds(a.imageIds[i] as string, b.imageIds[j] as string);
 }

@@ -1,7 +1,9 @@
 import {
   loadPackageDefinition,
+  logVerbosity,
   Server,
   ServerCredentials,
+  setLogVerbosity,
   type GrpcObject,
   type handleBidiStreamingCall,
   type sendUnaryData,
@@ -52,6 +54,9 @@ export interface GrpcServer {
   /** Takes no new calls, lets running ones end, and cuts those that are left after the limit. */
   drain(timeoutMs: number): Promise<void>;
 }
+
+// every fault of grpc-js reaches a caller as a typed error; its own lines on standard error would only repeat them
+setLogVerbosity(logVerbosity.NONE);
 
 /** Deadline for calls whose client named none. */
 export const CALL_TIMEOUT_MAX_MS = 60_000;

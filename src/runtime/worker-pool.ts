@@ -39,7 +39,7 @@ export interface RunOptions {
 interface Waiting<Task, Result> {
   readonly task: Task;
   readonly transfer: readonly (ArrayBuffer | MessagePort)[];
-  readonly settle: { resolve: (result: Result) => void; reject: (reason: unknown) => void };
+  readonly settle: { resolve: (result: Result) => void; reject: (reason: Error) => void };
   dropped: boolean;
 }
 
@@ -119,9 +119,9 @@ export class WorkerPool<Task, Result> {
           signal?.removeEventListener('abort', onAbort);
           resolve(result);
         },
-        reject: (reason: unknown): void => {
+        reject: (reason: Error): void => {
           signal?.removeEventListener('abort', onAbort);
-          reject(reason as Error);
+          reject(reason);
         },
       };
       const waiting: Waiting<Task, Result> = { task, transfer, settle, dropped: false };
@@ -173,7 +173,7 @@ export class WorkerPool<Task, Result> {
       );
       waiting.settle.resolve(result);
     } catch (thrown) {
-      waiting.settle.reject(thrown);
+      waiting.settle.reject(thrown as Error);
     } finally {
       this.#runningCount--;
       this.#pump();

@@ -1,1 +1,52 @@
 import type { Command } from 'commander';
+import { cpus } from 'node:os';
+import { jsonOption, wholeNumber } from '../options.js';
+import { printJson, printTable } from '../output.js';
+
+export function registerBench(program: Command): void {
+  const command = program
+    .command('bench')
+    .description('measure on this machine, against peers where they are installed');
+  registerIngestBench(command);
+}
+
+interface IngestBenchFlags {
+  readonly concurrency: number;
+  readonly queries: number;
+  readonly shards: number;
+  readonly encoders: number;
+  readonly json?: boolean;
+}
+
+function registerIngestBench(bench: Command): void {
+  bench
+    .command('ingest')
+    .description('stream a folder of images through a fresh local cluster, then query it')
+    .argument('<folder>', 'images, for instance MedNIST')
+    .option('--concurrency <n>', 'images under way at once', wholeNumber(1, 4096), 128)
+    .option('--queries <n>', 'queries of each kind afterwards', wholeNumber(1, 100_000), 500)
+    .option('--shards <n>', 'shard servers', wholeNumber(1, 64), 2)
+    .option('--encoders <n>', 'encoder nodes', wholeNumber(1, 64), 1)
+    .addOption(jsonOption())
+    .action(async (folder: string, flags: IngestBenchFlags) => {
+      const { runIngestBench } = await import('../../../bench/ingest.js');
+      const result = await runIngestBench({ data: folder, ...flags });
+      show({ ...result, processor: processor() }, flags.json === true);
+    });
+}
+
+function show(result: object, json: boolean): void {
+  if (json) return printJson(result);
+  printTable(
+    ['measure', 'value'],
+    Object.entries(result).map(([measure, value]) => [
+      measure,
+      typeof value === 'object' ? JSON.stringify(value) : String(value),
+    ]),
+  );
+}
+
+/** The hardware that a figure belongs to. */
+function processor(): string {
+  return `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`;
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { mergeHitLists } from '../../src/core/merge-hit-lists.js';
+import { hitListOf, hitRow, inCanonicalOrder } from './hit-rows.js';
+
+describe('merging the hit lists of shard servers', () => {
+  it('gives what one shard server holding everything would give, however the hits are spread', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(hitRow, fc.nat({ max: 4 })), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 80 }),
+        (spread, k) => {
+          const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
+          // each server returns its own best k, as over the wire
+          const lists = [0, 1, 2, 3, 4].map((server) =>
+            hitListOf(inCanonicalOrder(ofServer(server)).slice(0, k)),
+          );
+          const expected = hitListOf(inCanonicalOrder(spread.map(([row]) => row)).slice(0, k));
+          assert.deepEqual(mergeHitLists(lists, k), expected);
+        },
+      ),
+    );
+  });
+
+  it('gives no hits where no shard server has any', () => {
+    assert.equal(mergeHitLists([], 10).count, 0);
+    assert.equal(mergeHitLists([hitListOf([]), hitListOf([])], 10).count, 0);
+  });
+});
