@@ -1,0 +1,141 @@
+import { KinscanError, toKinscanError, type ErrorCode } from '../core/errors.js';
+import { unpackHitList, type HitList } from '../core/hit-list.js';
+import type { Code } from '../generated/kinscan/v1/Code.js';
+import type { PartitionPosition } from '../generated/kinscan/v1/PartitionPosition.js';
+import type { ClusterView } from './cluster-view.js';
+import type { Deadline } from './deadline.js';
+import type { ShardServers } from './shard-servers.js';
+
+/** A query as all shard servers get it. */
+export interface ScatterQuery {
+  readonly code: Code;
+  /** Empty bits where the ranking does not use it. */
+  readonly fineCode: Code | null;
+  readonly k: number;
+  readonly maxDistance: number | undefined;
+  readonly ranking: 'RANKING_HAMMING' | 'RANKING_FINE';
+  readonly modelVersion: string;
+  readonly token: readonly PartitionPosition[];
+}
+
+/** What one shard server found in some partitions. */
+export interface ShardAnswer {
+  readonly shardServer: string;
+  readonly partitions: readonly number[];
+  readonly hits: HitList;
+}
+
+export interface Gathered {
+  readonly answers: readonly ShardAnswer[];
+  /** The last failure, where partitions are missing. */
+  readonly failure: KinscanError | undefined;
+}
+
+/** Every replica may be tried, and a stale placement refreshed, within so many rounds. */
+const ROUNDS_MAX = 4;
+/** A slow shard server may use so much of the time left; then the answer goes out without it. */
+const TIME_SHARE = 0.9;
+
+/** Faults of the query itself: every shard server would say the same. */
+const QUERY_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_ARGUMENT',
+  'INVALID_K',
+  'MODEL_VERSION_MISMATCH',
+  'CODE_LENGTH_MISMATCH',
+]);
+
+/**
+ * Asks one replica of every partition, all shard servers at once, and other replicas for what is missing.
+ * @throws KinscanError what is wrong with the query; OVERLOADED where only an overloaded shard server is left for a
+ *   partition: answering less under load would hide the load
+ */
+export async function scatter(
+  query: ScatterQuery,
+  cluster: ClusterView,
+  shardServers: ShardServers,
+  deadline: Deadline,
+): Promise<Gathered> {
+  const answers: ShardAnswer[] = [];
+  const tried = new Map<number, Set<string>>();
+  let pending = Array.from({ length: cluster.partitionCount }, (_, partition) => partition);
+  let failure: KinscanError | undefined;
+  let refreshed = false;
+  for (let round = 0; round < ROUNDS_MAX && pending.length > 0 && deadline.leftMs > 0; round++) {
+    const plan = planRound(pending, shardServers, tried);
+    if (plan.size === 0) break;
+    const outcomes = await Promise.all(
+      [...plan].map(([id, partitions]) => ask(id, partitions, query, cluster, shardServers, deadline)),
+    );
+    let isStale = false;
+    for (const outcome of outcomes) {
+      if ('hits' in outcome) answers.push(outcome);
+      else {
+        failure = outcome.failure;
+        if (QUERY_FAULTS.has(failure.code)) throw failure;
+        isStale ||= failure.code === 'STALE_PLACEMENT';
+      }
+    }
+    const answered = new Set(answers.flatMap(({ partitions }) => partitions));
+    pending = pending.filter((partition) => !answered.has(partition));
+    if (isStale && !refreshed) {
+      refreshed = true;
+      await cluster.refreshPlacement();
+      tried.clear();
+    }
+  }
+  if (pending.length > 0 && failure?.code === 'OVERLOADED') throw failure;
+  return { answers, failure: pending.length === 0 ? undefined : failure };
+}
+
+/** Partitions by the shard server to ask: the best replica that was not tried. */
+function planRound(
+  partitions: readonly number[],
+  shardServers: ShardServers,
+  tried: Map<number, Set<string>>,
+): Map<string, number[]> {
+  const order = shardServers.replicaOrder();
+  const plan = new Map<string, number[]>();
+  for (const partition of partitions) {
+    const before = tried.get(partition);
+    const id = order(partition).find((replica) => before?.has(replica) !== true);
+    if (id === undefined) continue;
+    tried.set(partition, (before ?? new Set()).add(id));
+    const planned = plan.get(id);
+    if (planned === undefined) plan.set(id, [partition]);
+    else planned.push(partition);
+  }
+  return plan;
+}
+
+async function ask(
+  shardServer: string,
+  partitions: readonly number[],
+  query: ScatterQuery,
+  cluster: ClusterView,
+  shardServers: ShardServers,
+  deadline: Deadline,
+): Promise<ShardAnswer | { readonly failure: KinscanError }> {
+  try {
+    const wanted = new Set(partitions);
+    const request = {
+      ...query,
+      ...(query.maxDistance === undefined ? {} : { _maxDistance: 'maxDistance' as const }),
+      partitions: [...partitions],
+      placementEpoch: cluster.placement().epoch,
+      token: query.token.filter(({ partition }) => wanted.has(partition ?? 0)),
+    };
+    const { maxDistance, ...unlimited } = request;
+    const response = await shardServers.search(
+      shardServer,
+      maxDistance === undefined ? unlimited : { ...unlimited, maxDistance },
+      deadline.callOptions(TIME_SHARE),
+    );
+    return {
+      shardServer,
+      partitions: response.partitions.filter((partition) => wanted.has(partition)),
+      hits: unpackHitList(response.hits),
+    };
+  } catch (thrown) {
+    return { failure: toKinscanError(thrown) };
+  }
+}
