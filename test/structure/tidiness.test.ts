@@ -6,7 +6,7 @@ import { codeOf, sourcesUnder, type SourceFile } from './source-tree.js';
 
 const FILE_LINES_MAX = 400;
 const FILE_LINES_MEDIAN_MAX = 160;
-const FUNCTION_LINES_MAX = 90;
+const FUNCTION_LINES_MAX = 100;
 
 const src = sourcesUnder('src');
 const all = [...src, ...sourcesUnder('test'), ...sourcesUnder('bench')];
