@@ -7,10 +7,10 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { hashingNetwork } from './network.js';
 import type { RetrievalScore } from './retrieval-score.js';
 import { chooseTfBackend } from './tf-backend.js';
-import { trainingFingerprint, trainNetwork, type TrainingObserver } from './trainer.js';
+import { trainingFingerprint, trainNetwork, type StartWeights, type TrainingObserver } from './trainer.js';
 import type { LabelledImages } from './training-set.js';
 import type { TrainingSettings } from './training-settings.js';
-import { carryOverWeights, initialWeights, type Weights } from './weights.js';
+import { carryOverWeights, initialWeights } from './weights.js';
 
 /** One training run from images in memory to a model folder. */
 export interface TrainModelOptions {
@@ -85,17 +85,21 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
   };
 }
 
-async function startWeights(options: TrainModelOptions): Promise<Weights> {
+async function startWeights(options: TrainModelOptions): Promise<StartWeights> {
   const { settings, fromFolder, note } = options;
   const network = hashingNetwork(settings);
-  if (fromFolder === undefined) return initialWeights(network, settings.seed);
+  if (fromFolder === undefined) {
+    return { weights: initialWeights(network, settings.seed), carriedBits: 0 };
+  }
   const source = await loadModel(fromFolder);
   if (source.network.codeBits > settings.codeBits) {
     throw new KinscanError('INVALID_ARGUMENT', `--from holds a code of ${source.network.codeBits} bits, longer than ${settings.codeBits}`);
   }
   const { weights, carried, widened, fresh } = carryOverWeights(source.weights, network, settings.seed);
   note(`from ${fromFolder}: carried over ${list(carried)}; widened ${list(widened)}; fresh ${list(fresh)}`);
-  return weights;
+  // A hash layer on a fresh fc1 means nothing any more.
+  const carriedBits = fresh.includes('fc1/kernel') ? 0 : source.network.codeBits;
+  return { weights, carriedBits };
 }
 
 function list(names: readonly string[]): string {

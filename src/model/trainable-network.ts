@@ -68,6 +68,12 @@ export class TrainableNetwork {
     });
   }
 
+  /** Adds to every unit of a layer's bias; its momentum stays. */
+  shiftBias(layer: string, shift: Float32Array): void {
+    const { value } = this.#parameters.find(({ spec }) => spec.name === `${layer}/bias`) as TrainedParameter;
+    tf.tidy(() => value.assign(tf.add(value, tf.tensor1d(shift))));
+  }
+
   weights(): Weights {
     return new Map(this.#parameters.map(({ spec, value }) => [spec.name, value.dataSync<'float32'>().slice()]));
   }

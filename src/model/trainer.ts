@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { KinscanError } from '../core/errors.js';
 import { BatchSampler } from './batch-sampler.js';
+import { calibrateHashLayer } from './calibrate-hash-layer.js';
 import type { BestSoFar, Checkpoint } from './checkpoint.js';
 import { standardisedBatch } from './image-batch.js';
 import { allPairs, drawnPairs, pairLoss } from './loss.js';
-import type { Network } from './network.js';
+import { ACTIVATION_UNITS, type Network } from './network.js';
 import { scoreRetrieval, type RetrievalScore } from './retrieval-score.js';
 import { seededRandom } from './seeded-random.js';
 import { TrainableNetwork } from './trainable-network.js';
@@ -33,15 +34,23 @@ export interface TrainingOutcome {
   readonly finalLoss: number;
 }
 
+/** Where a run starts. */
+export interface StartWeights {
+  readonly weights: Weights;
+  /** Units of the hash layer that were carried over from another model; the others are calibrated. */
+  readonly carriedBits: number;
+}
+
+const CALIBRATION_IMAGES = 500;
 const VALIDATION_IMAGES_MAX = 3000;
-const VALIDATION_BATCH = 100;
+const ENCODING_BATCH = 100;
 
 /** SHA-256 over settings (not the number of iterations, which may grow), start weights and images. */
-export function trainingFingerprint(settings: TrainingSettings, images: LabelledImages, start: Weights): string {
+export function trainingFingerprint(settings: TrainingSettings, images: LabelledImages, start: StartWeights): string {
   const hash = createHash('sha256');
   hash.update(JSON.stringify({ ...settings, iterations: 0, classNames: images.classNames }));
   hash.update(images.labels).update(images.pixels);
-  for (const [name, values] of start) hash.update(name).update(values);
+  for (const [name, values] of start.weights) hash.update(name).update(values);
   return hash.digest('hex');
 }
 
@@ -55,7 +64,7 @@ export async function trainNetwork(
   network: Network,
   images: LabelledImages,
   settings: TrainingSettings,
-  start: Weights,
+  start: StartWeights,
   resumed: Checkpoint | undefined,
   observer: TrainingObserver,
 ): Promise<TrainingOutcome> {
@@ -85,7 +94,7 @@ class TrainingRun {
     network: Network,
     images: LabelledImages,
     settings: TrainingSettings,
-    start: Weights,
+    start: StartWeights,
     resumed: Checkpoint | undefined,
     observer: TrainingObserver,
   ) {
@@ -100,7 +109,7 @@ class TrainingRun {
     this.#standardisation = standardisationOf(images, training);
     this.#sampler = new BatchSampler(images.labels, training, images.classNames.length, settings.classBalance);
     this.#fingerprint = resumed?.fingerprint ?? trainingFingerprint(settings, images, start);
-    this.#trainable = new TrainableNetwork(network, resumed?.weights ?? start, resumed?.velocities);
+    this.#trainable = new TrainableNetwork(network, resumed?.weights ?? this.#calibrated(network, start), resumed?.velocities);
     this.#iteration = resumed?.iteration ?? 0;
     this.#best = resumed?.best;
     this.#withoutGain = resumed?.validationsWithoutGain ?? 0;
@@ -117,6 +126,7 @@ class TrainingRun {
       // Lets timers, signals and the progress bar in between steps, which are synchronous.
       await new Promise(setImmediate);
     }
+    if (this.#best === undefined) this.#centreHashLayer();
     const chosen = this.#best ?? { iteration: this.#iteration, weights: this.#trainable.weights(), score: undefined };
     return {
       weights: chosen.weights,
@@ -130,6 +140,40 @@ class TrainingRun {
 
   close(): void {
     this.#trainable.close();
+  }
+
+  #calibrated(network: Network, start: StartWeights): Weights {
+    if (start.carriedBits >= network.codeBits) return start.weights;
+    const uncalibrated = new TrainableNetwork(network, start.weights);
+    const activations = this.#activationsOf(uncalibrated, this.#calibrationSample(), 'fc1', ACTIVATION_UNITS);
+    uncalibrated.close();
+    return calibrateHashLayer(network, start.weights, activations, start.carriedBits);
+  }
+
+  /** Moves the hash layer's bias so that embeddings have mean 0 over a sample, as the loss saw them in every batch. */
+  #centreHashLayer(): void {
+    if (!this.#settings.centre) return;
+    const { codeBits } = this.#trainable.network;
+    const sample = this.#calibrationSample();
+    const embeddings = this.#activationsOf(this.#trainable, sample, 'fc2', codeBits);
+    const shift = new Float32Array(codeBits);
+    embeddings.forEach((value, at) => (shift[at % codeBits] = (shift[at % codeBits] as number) - value / sample.length));
+    this.#trainable.shiftBias('fc2', shift);
+  }
+
+  #calibrationSample(): Uint32Array {
+    return this.#sampler.drawImages(CALIBRATION_IMAGES, seededRandom(this.#settings.seed, 'calibration'));
+  }
+
+  /** Outputs of a layer for some images as they are, in batches: shape [indices.length, units]. */
+  #activationsOf(trainable: TrainableNetwork, indices: Uint32Array, layer: string, units: number): Float32Array {
+    const activations = new Float32Array(indices.length * units);
+    for (let at = 0; at < indices.length; at += ENCODING_BATCH) {
+      const part = indices.subarray(at, at + ENCODING_BATCH);
+      const pixels = standardisedBatch(this.#images, part, this.#standardisation);
+      activations.set(trainable.run(pixels, part.length, layer), at * units);
+    }
+    return activations;
   }
 
   #step(): void {
@@ -157,6 +201,7 @@ class TrainingRun {
   }
 
   #validate(): void {
+    this.#centreHashLayer();
     const score = this.#validationScore();
     if (score === undefined) return;
     const isBest = this.#best === undefined || meritOf(score) > meritOf(this.#best.score);
@@ -171,12 +216,7 @@ class TrainingRun {
     const labels = Uint16Array.from(chosen, (index) => this.#images.labels[index] as number);
     if (new Set(labels).size < 2) return undefined;
     const { codeBits } = this.#trainable.network;
-    const embeddings = new Float32Array(chosen.length * codeBits);
-    for (let at = 0; at < chosen.length; at += VALIDATION_BATCH) {
-      const indices = Uint32Array.from(chosen.slice(at, at + VALIDATION_BATCH));
-      const pixels = standardisedBatch(this.#images, indices, this.#standardisation);
-      embeddings.set(this.#trainable.run(pixels, indices.length), at * codeBits);
-    }
+    const embeddings = this.#activationsOf(this.#trainable, Uint32Array.from(chosen), 'fc2', codeBits);
     return scoreRetrieval(embeddings, codeBits, labels);
   }
 

@@ -19,7 +19,8 @@ export interface TrainingSettings {
   readonly loss: LossName;
   readonly margin: number;
   readonly alpha: number;
-  readonly balance: number;
+  /** Centres the embeddings of a batch before the loss; the hash layer's bias takes the mean over at every validation. */
+  readonly centre: boolean;
   /** 'all' pairs of a batch weighted 2 : 3, or 'drawn': pairs drawn 2 : 3. */
   readonly pairs: 'all' | 'drawn';
   readonly classBalance: number;
@@ -38,7 +39,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   inputSize: 64,
   iterations: 2000,
   batchSize: 200,
-  learningRate: 0.001,
+  learningRate: 0.0005,
   learningRateFactor: 0.6,
   learningRateStep: 500,
   momentum: 0.9,
@@ -46,7 +47,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   loss: 'full',
   margin: 96,
   alpha: 0.01,
-  balance: 0,
+  centre: true,
   pairs: 'all',
   classBalance: 0.5,
   augmentation: { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0 },
@@ -67,7 +68,6 @@ const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max:
   weightDecay: [0, 1],
   margin: [1e-6, 1e6],
   alpha: [0, 100],
-  balance: [0, 100],
   classBalance: [0, 1],
   validationShare: [0, 0.5],
   validationEvery: [1, 10_000_000, true],

@@ -5,7 +5,11 @@ import { resizeToSquare } from '../../imaging/resize.js';
 import { loadClassFolders, type PixelReader } from '../../model/class-folders.js';
 import { trainModel, type TrainingReport } from '../../model/train-model.js';
 import type { TrainingObserver } from '../../model/trainer.js';
-import { DEFAULT_TRAINING_SETTINGS, resolveTrainingSettings, type TrainingSettings } from '../../model/training-settings.js';
+import {
+  DEFAULT_TRAINING_SETTINGS,
+  resolveTrainingSettings,
+  type TrainingSettings,
+} from '../../model/training-settings.js';
 import { note, printJson, printTable } from '../output.js';
 
 interface TrainFlags {
@@ -26,7 +30,7 @@ interface TrainFlags {
   readonly loss: 'full' | 'plain';
   readonly margin?: number;
   readonly alpha: number;
-  readonly balance: number;
+  readonly centre: boolean;
   readonly pairs: 'all' | 'drawn';
   readonly classBalance: number;
   readonly rotate: number;
@@ -52,24 +56,79 @@ export function registerTrain(program: Command): void {
     .option('--input <pixels>', 'side of the square that images are resized to', number, defaults.inputSize)
     .option('--iterations <n>', 'mini-batches to train for', number, defaults.iterations)
     .option('--batch <n>', 'images in a mini-batch', number, defaults.batchSize)
-    .option('--loss <name>', "'full' (eq. 3 of the paper) or 'plain' (eq. 1)", choice('full', 'plain'), defaults.loss)
+    .option(
+      '--loss <name>',
+      "'full' (eq. 3 of the paper) or 'plain' (eq. 1)",
+      choice('full', 'plain'),
+      defaults.loss,
+    )
     .option('--margin <m>', 'margin on the squared distance (default: twice the code length)', number)
     .option('--alpha <a>', 'weight of the regulariser towards -1 and +1', number, defaults.alpha)
-    .option('--balance <b>', 'weight of a term that keeps every bit set for half of the images', number, defaults.balance)
-    .option('--pairs <kind>', "'all' pairs of a batch, or pairs 'drawn' 2 similar to 3 dissimilar", choice('all', 'drawn'), defaults.pairs)
-    .option('--class-balance <p>', 'classes are drawn in proportion to size^p: 1 as they are, 0 evenly', number, defaults.classBalance)
+    .option('--no-centre', 'do not centre the embeddings of a batch before the loss (the paper does not)')
+    .option(
+      '--pairs <kind>',
+      "'all' pairs of a batch, or pairs 'drawn' 2 similar to 3 dissimilar",
+      choice('all', 'drawn'),
+      defaults.pairs,
+    )
+    .option(
+      '--class-balance <p>',
+      'classes are drawn in proportion to size^p: 1 as they are, 0 evenly',
+      number,
+      defaults.classBalance,
+    )
     .option('--learning-rate <r>', 'at the start', number, defaults.learningRate)
-    .option('--learning-rate-factor <f>', 'what each step multiplies the rate by', number, defaults.learningRateFactor)
-    .option('--learning-rate-step <n>', 'iterations between steps of the rate', number, defaults.learningRateStep)
+    .option(
+      '--learning-rate-factor <f>',
+      'what each step multiplies the rate by',
+      number,
+      defaults.learningRateFactor,
+    )
+    .option(
+      '--learning-rate-step <n>',
+      'iterations between steps of the rate',
+      number,
+      defaults.learningRateStep,
+    )
     .option('--momentum <m>', '', number, defaults.momentum)
     .option('--weight-decay <d>', '', number, defaults.weightDecay)
-    .option('--rotate <degrees>', 'augmentation: rotate up to this far, either way', number, defaults.augmentation.rotationDegrees)
-    .option('--shift <share>', 'augmentation: shift up to this share of the side', number, defaults.augmentation.shift)
-    .option('--scale <share>', 'augmentation: zoom up to this share, in or out', number, defaults.augmentation.scale)
-    .option('--intensity <share>', 'augmentation: change brightness and contrast', number, defaults.augmentation.intensity)
-    .option('--validation <share>', 'share of every class held out to choose the best weights by', number, defaults.validationShare)
+    .option(
+      '--rotate <degrees>',
+      'augmentation: rotate up to this far, either way',
+      number,
+      defaults.augmentation.rotationDegrees,
+    )
+    .option(
+      '--shift <share>',
+      'augmentation: shift up to this share of the side',
+      number,
+      defaults.augmentation.shift,
+    )
+    .option(
+      '--scale <share>',
+      'augmentation: zoom up to this share, in or out',
+      number,
+      defaults.augmentation.scale,
+    )
+    .option(
+      '--intensity <share>',
+      'augmentation: change brightness and contrast',
+      number,
+      defaults.augmentation.intensity,
+    )
+    .option(
+      '--validation <share>',
+      'share of every class held out to choose the best weights by',
+      number,
+      defaults.validationShare,
+    )
     .option('--validate-every <n>', 'iterations between validations', number, defaults.validationEvery)
-    .option('--patience <n>', 'stop after this many validations without gain; 0 never', number, defaults.patience)
+    .option(
+      '--patience <n>',
+      'stop after this many validations without gain; 0 never',
+      number,
+      defaults.patience,
+    )
     .option('--checkpoint-every <n>', 'iterations between checkpoints', number, defaults.checkpointEvery)
     .option('--seed <n>', 'decides initial weights, split and batches', number, defaults.seed)
     .option('--from <dir>', 'start from the layers of this model; a longer code widens its hash layer')
@@ -80,8 +139,14 @@ export function registerTrain(program: Command): void {
 
 async function runTrain(flags: TrainFlags): Promise<void> {
   const settings = resolveTrainingSettings(settingsOf(flags));
-  const { images, skippedByCode } = await loadClassFolders(flags.data, settings.inputSize, readPixels, loadingProgress());
-  for (const [code, count] of skippedByCode) note(`warning: ${count} ${count === 1 ? 'file' : 'files'} left out: ${code}`);
+  const { images, skippedByCode } = await loadClassFolders(
+    flags.data,
+    settings.inputSize,
+    readPixels,
+    loadingProgress(),
+  );
+  for (const [code, count] of skippedByCode)
+    note(`warning: ${count} ${count === 1 ? 'file' : 'files'} left out: ${code}`);
   let stopping = false;
   const stop = (): void => {
     stopping = true;
@@ -89,7 +154,13 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const report = createReport(settings.iterations);
-  const options = { images, settings, outFolder: flags.out, resume: flags.resume === true, note: report.note };
+  const options = {
+    images,
+    settings,
+    outFolder: flags.out,
+    resume: flags.resume === true,
+    note: report.note,
+  };
   try {
     const observer = { ...report.observer, stopRequested: () => stopping };
     const from = flags.from === undefined ? {} : { fromFolder: flags.from };
@@ -117,10 +188,15 @@ function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
     loss: flags.loss,
     ...(flags.margin === undefined ? {} : { margin: flags.margin }),
     alpha: flags.alpha,
-    balance: flags.balance,
+    centre: flags.centre,
     pairs: flags.pairs,
     classBalance: flags.classBalance,
-    augmentation: { rotationDegrees: flags.rotate, shift: flags.shift, scale: flags.scale, intensity: flags.intensity },
+    augmentation: {
+      rotationDegrees: flags.rotate,
+      shift: flags.shift,
+      scale: flags.scale,
+      intensity: flags.intensity,
+    },
     validationShare: flags.validation,
     validationEvery: flags.validateEvery,
     patience: flags.patience,
@@ -148,7 +224,8 @@ function createReport(iterations: number): Report {
 }
 
 function barReport(iterations: number): Report {
-  const format = 'training [{bar}] {value}/{total} loss {loss} rate {rate} held-out mAP@100 {map} {eta_formatted} left';
+  const format =
+    'training [{bar}] {value}/{total} loss {loss} rate {rate} held-out mAP@100 {map} {eta_formatted} left';
   const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 50 });
   let map = '-';
   let started = false;
@@ -190,7 +267,11 @@ function lineReport(iterations: number): Report {
 
 function loadingProgress(): ((done: number, total: number) => void) | undefined {
   if (!process.stderr.isTTY) return undefined;
-  const bar = new SingleBar({ format: 'reading  [{bar}] {value}/{total} files', stream: process.stderr, hideCursor: true });
+  const bar = new SingleBar({
+    format: 'reading  [{bar}] {value}/{total} files',
+    stream: process.stderr,
+    hideCursor: true,
+  });
   return (done, total) => {
     if (done === 1) bar.start(total, 0);
     bar.update(done);

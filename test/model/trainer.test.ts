@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { KinscanError } from '../../src/core/errors.js';
+import { loadModel } from '../../src/model/artefact.js';
+import { useTfBackend } from '../../src/model/tf-backend.js';
+import { trainModel, type TrainingReport, type TrainModelOptions } from '../../src/model/train-model.js';
+import type { LabelledImages } from '../../src/model/training-set.js';
+import { learningRateAt, resolveTrainingSettings, type TrainingSettings } from '../../src/model/training-settings.js';
+import { syntheticShapes } from './synthetic-shapes.js';
+
+const images = syntheticShapes(40, 16, 1);
+const SMALL: Partial<TrainingSettings> = {
+  codeBits: 16,
+  inputSize: 16,
+  batchSize: 24,
+  iterations: 3,
+  validationShare: 0.2,
+  validationEvery: 1000,
+  checkpointEvery: 1000,
+  seed: 3,
+};
+
+let folder: string;
+let made = 0;
+
+before(async () => {
+  await useTfBackend('wasm');
+  folder = await mkdtemp(path.join(os.tmpdir(), 'kinscan-trainer-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+function newFolder(): string {
+  return path.join(folder, `model-${made++}`);
+}
+
+async function train(
+  given: Partial<TrainingSettings>,
+  options: Partial<TrainModelOptions> & { stopAfter?: number; losses?: number[] } = {},
+): Promise<TrainingReport & { folder: string }> {
+  const outFolder = options.outFolder ?? newFolder();
+  let done = 0;
+  const report = await trainModel({
+    images,
+    settings: resolveTrainingSettings({ ...SMALL, ...given }),
+    resume: false,
+    note: () => undefined,
+    observer: {
+      iterationDone: (_iteration, loss) => {
+        done++;
+        options.losses?.push(loss);
+      },
+      validated: () => undefined,
+      stopRequested: () => done === options.stopAfter,
+    },
+    ...options,
+    outFolder,
+  });
+  return { ...report, folder: outFolder };
+}
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof KinscanError && error.code === code;
+}
+
+describe('training', () => {
+  it('learns to retrieve made-up shapes that it did not see', async () => {
+    const losses: number[] = [];
+    const report = await train({ iterations: 40, learningRate: 0.0005, validationEvery: 20 }, { losses });
+    assert.ok((losses.at(-1) as number) < (losses[0] as number) / 2, `the loss went from ${losses[0]} to ${losses.at(-1)}`);
+    assert.ok(report.validation !== null && report.validation.mapAt100 > 0.9, JSON.stringify(report));
+    assert.deepEqual((await readdir(report.folder)).sort(), ['manifest.json', 'model.onnx', 'weights.bin']);
+  });
+
+  it('gives the same weights for the same seed, and others for another', async () => {
+    const [first, again, other] = [await train({}), await train({}), await train({ seed: 4 })];
+    assert.equal(first.modelVersion, again.modelVersion);
+    assert.notEqual(first.modelVersion, other.modelVersion);
+  });
+
+  it('resumes to the very weights of a run that never stopped', async () => {
+    const settings = { iterations: 4, checkpointEvery: 2, validationEvery: 3 };
+    const whole = await train(settings);
+    const stopped = await train(settings, { stopAfter: 3 });
+    assert.ok((await readdir(stopped.folder)).includes('training.checkpoint'));
+    const resumed = await train(settings, { outFolder: stopped.folder, resume: true });
+    assert.equal(resumed.modelVersion, whole.modelVersion);
+    assert.ok(!(await readdir(stopped.folder)).includes('training.checkpoint'));
+  });
+
+  it('refuses a checkpoint of other settings', async () => {
+    const stopped = await train({ iterations: 4, checkpointEvery: 1 }, { stopAfter: 1 });
+    await assert.rejects(train({ iterations: 4, alpha: 0.5 }, { outFolder: stopped.folder, resume: true }), isCode('INVALID_ARGUMENT'));
+  });
+
+  it("carries a shorter code's layers over and widens the hash layer", async () => {
+    const short = await train({});
+    const long = await train({ codeBits: 24, iterations: 1, learningRate: 1e-9 }, { fromFolder: short.folder });
+    const [old, wide] = [await loadModel(short.folder), await loadModel(long.folder)];
+    const rowOf = (weights: typeof old.weights, bits: number): Float32Array => (weights.get('fc2/kernel') as Float32Array).subarray(7 * bits, 7 * bits + 16);
+    rowOf(wide.weights, 24).forEach((value, at) => assert.ok(Math.abs(value - (rowOf(old.weights, 16)[at] as number)) < 1e-5));
+    await assert.rejects(train({}, { fromFolder: long.folder }), isCode('INVALID_ARGUMENT'));
+  });
+
+  it('trains on drawn pairs, with the plain loss and with augmentation too', async () => {
+    const augmentation = { rotationDegrees: 10, shift: 0.1, scale: 0.1, intensity: 0.1 };
+    const versions = [await train({ pairs: 'drawn' }), await train({ loss: 'plain' }), await train({ augmentation })];
+    assert.equal(new Set(versions.map(({ modelVersion }) => modelVersion)).size, 3);
+  });
+
+  it('stops early where validation does not get better', async () => {
+    const report = await train({ iterations: 50, learningRate: 1e-9, validationEvery: 2, patience: 2 });
+    assert.equal(report.iterations, 6);
+    assert.equal(report.chosenIteration, 2);
+  });
+});
+
+describe('training that cannot go well', () => {
+  it('says that the loss is not a number, and writes no model', async () => {
+    const outFolder = newFolder();
+    await assert.rejects(train({ learningRate: 10, iterations: 40 }, { outFolder }), isCode('TRAINING_DIVERGED'));
+    assert.deepEqual(await readdir(outFolder), []);
+  });
+
+  it('says that there are fewer images than a batch', async () => {
+    await assert.rejects(train({ batchSize: 200 }), isCode('INVALID_TRAINING_DATA'));
+  });
+
+  it('says that all pixels are the same', async () => {
+    const flat: LabelledImages = { ...images, pixels: new Uint8Array(images.pixels.length).fill(9) };
+    await assert.rejects(train({}, { images: flat }), isCode('INVALID_TRAINING_DATA'));
+  });
+
+  it('names every setting that is out of range', () => {
+    assert.throws(
+      () => resolveTrainingSettings({ learningRate: -1, batchSize: 2.5 }),
+      (error: unknown) => error instanceof KinscanError && /batchSize.*learningRate|learningRate.*batchSize/.test(error.message),
+    );
+  });
+});
+
+describe('the settings', () => {
+  it('lower the learning rate by 40 % after every step', () => {
+    const settings = resolveTrainingSettings({ learningRate: 0.001, learningRateStep: 100 });
+    assert.equal(learningRateAt(settings, 0), 0.001);
+    assert.equal(learningRateAt(settings, 99), 0.001);
+    assert.ok(Math.abs(learningRateAt(settings, 100) - 0.0006) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(settings, 250) - 0.00036) < 1e-12);
+  });
+
+  it('take twice the code length as the margin unless told otherwise', () => {
+    assert.equal(resolveTrainingSettings({ codeBits: 32 }).margin, 64);
+    assert.equal(resolveTrainingSettings({ codeBits: 32, margin: 5 }).margin, 5);
+  });
+});
