@@ -23,8 +23,9 @@ export interface ApplyOutcome {
   /** Entries that were decoded and handed to at least one partition. */
   readonly appliedCount: number;
   readonly staleCount: number;
-  /** Entries that could not be decoded and were passed over. */
-  readonly corruptCount: number;
+  /** Sequence numbers of entries that could not be decoded and were passed over. */
+  readonly corruptSequences: readonly number[];
+  /** Entries of other model versions: stored, never compared. */
   readonly foreignCount: number;
 }
 
@@ -130,7 +131,7 @@ export class LogApplier {
    */
   async apply(entries: readonly RawEntry[]): Promise<ApplyOutcome> {
     const last = entries.at(-1);
-    if (last === undefined) return { appliedCount: 0, staleCount: 0, corruptCount: 0, foreignCount: 0 };
+    if (last === undefined) return { appliedCount: 0, staleCount: 0, corruptSequences: [], foreignCount: 0 };
     const { shares, ...counts } = this.#share(entries);
     const states = await readStoredStates(this.#options.store, shares);
     let staleCount = 0;
@@ -198,14 +199,15 @@ export class LogApplier {
   #share(entries: readonly RawEntry[]): SharedBatch {
     const { model, partitionCount } = this.#options;
     const shares = new Map<number, DecodedEntry[]>();
-    let [appliedCount, corruptCount, foreignCount] = [0, 0, 0];
+    const corruptSequences: number[] = [];
+    let [appliedCount, foreignCount] = [0, 0];
     for (const { sequence, partition, bytes } of entries) {
       const isNew = (p: number) => sequence > (this.#hosted.get(p)?.position.sequence ?? Infinity);
       const targets = (partition === undefined ? [...this.#hosted.keys()] : [partition]).filter(isNew);
       if (targets.length === 0) continue;
       const entry = decodeOrUndefined(bytes, partition, { ...model, partitionCount });
       if (entry === undefined) {
-        corruptCount++;
+        corruptSequences.push(sequence);
         continue;
       }
       appliedCount++;
@@ -219,7 +221,7 @@ export class LogApplier {
     return {
       shares: [...shares].map(([partition, share]) => ({ partition, entries: share })),
       appliedCount,
-      corruptCount,
+      corruptSequences,
       foreignCount,
     };
   }

@@ -1,0 +1,76 @@
+import { hammingDistance } from '../../core/code.js';
+import type { HitList } from '../../core/hit-list.js';
+import type { IndexHits, IndexQuery } from '../index/shard-index.js';
+import type { RecordStore, TieKeyRef } from '../store/record-store.js';
+import type { IdState, LiveImage } from '../store/tie-entry.js';
+
+/**
+ * Gives the hits of the index their image ids.
+ *
+ * The index knows an image by (partition, tie key, codes) only. Its tie entry in the store names the ids with that tie
+ * key; the hit's ids are those that are live, of the index's model version and at the hit's distances. Several rows with
+ * equal (distance, fine distance, tie key) get their ids in the order of the ids' bytes, which is the order that tie
+ * entries keep: the canonical order.
+ *
+ * The store may be ahead of the index for the moment between writing one and the other: an image that was deleted or
+ * got another code in that moment has no id at the hit's distances.
+ * @returns undefined where a hit has no id any more: the answer is of a state that is gone, search again
+ * @throws KinscanError CORRUPT_RECORD
+ */
+export async function resolveHits(
+  store: RecordStore,
+  hits: IndexHits,
+  query: IndexQuery,
+  modelTag: bigint,
+): Promise<HitList | undefined> {
+  const { count, distances, fineDistances, tieKeys, partitions } = hits;
+  const firstRows = rowsByTieKey(hits);
+  const refs = [...firstRows.values()].map((row) => ({
+    partition: partitions[row] as number,
+    tieKey: tieKeys[row] as bigint,
+  }));
+  const tieEntries = await readTieEntries(store, refs);
+  const imageIds = new Array<string>(count);
+  const taken = new Map<bigint, Set<string>>();
+  for (let row = 0; row < count; row++) {
+    const tieKey = tieKeys[row] as bigint;
+    const states = tieEntries.get(tieKey) as readonly IdState[];
+    const distance = distances[row] as number;
+    const fineDistance = fineDistances[row] as number;
+    const isHit = ({ imageId, live }: IdState): boolean =>
+      live !== undefined &&
+      live.modelTag === modelTag &&
+      taken.get(tieKey)?.has(imageId) !== true &&
+      isAt(live, query, distance, fineDistance);
+    const state = states.find(isHit);
+    if (state === undefined) return undefined;
+    imageIds[row] = state.imageId;
+    // only shared tie keys need the memory of what was given out
+    if (states.length > 1) taken.set(tieKey, (taken.get(tieKey) ?? new Set()).add(state.imageId));
+  }
+  return { count, distances, fineDistances, tieKeys, imageIds };
+}
+
+/** The first row of each tie key; a tie key lies in one partition, which its top bits name. */
+function rowsByTieKey({ count, tieKeys }: IndexHits): Map<bigint, number> {
+  const rows = new Map<bigint, number>();
+  for (let row = 0; row < count; row++) {
+    const tieKey = tieKeys[row] as bigint;
+    if (!rows.has(tieKey)) rows.set(tieKey, row);
+  }
+  return rows;
+}
+
+async function readTieEntries(
+  store: RecordStore,
+  refs: readonly TieKeyRef[],
+): Promise<Map<bigint, readonly IdState[]>> {
+  const entries = await store.readTieEntries(refs);
+  return new Map(refs.map(({ tieKey }, i) => [tieKey, entries[i] as readonly IdState[]]));
+}
+
+function isAt(live: LiveImage, query: IndexQuery, distance: number, fineDistance: number): boolean {
+  if (hammingDistance(live.code, query.code) !== distance) return false;
+  if (query.ranking !== 'FINE' || query.fineCode === undefined) return true;
+  return hammingDistance(live.fineCode, query.fineCode) === fineDistance;
+}

@@ -1,0 +1,99 @@
+import { KinscanError, toKinscanError } from '../core/errors.js';
+import { packHitList } from '../core/hit-list.js';
+import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
+import type { FetchResponse } from '../generated/kinscan/v1/FetchResponse.js';
+import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSearchRequest.js';
+import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchResponse.js';
+import type { StatsRequest__Output } from '../generated/kinscan/v1/StatsRequest.js';
+import type { StatsResponse } from '../generated/kinscan/v1/StatsResponse.js';
+import { unary, type CallContext, type ServiceHandlers } from '../runtime/grpc-server.js';
+import type { Logger } from '../runtime/log.js';
+import type { ShardReplicas } from './shard-replicas.js';
+import { checkSearchRequest } from './search/search-request.js';
+import type { ShardMetrics } from './shard-metrics.js';
+
+const FETCH_IDS_MAX = 10_000;
+/** Kept of the deadline for the answer itself, so that a late position is told as such and not as a timeout. */
+const ANSWER_RESERVE_MS = 50;
+
+export interface ShardServiceOptions {
+  readonly shardServer: string;
+  /** undefined until the cluster has settings, a model and a placement, and the store is open. */
+  readonly replicas: () => ShardReplicas | undefined;
+  readonly metrics: ShardMetrics;
+  readonly log: Logger;
+}
+
+/** Handlers of the Shard service (proto/kinscan/v1/shard.proto). */
+export function shardServiceHandlers(options: ShardServiceOptions): ServiceHandlers {
+  const { log } = options;
+  return {
+    Search: unary(log, (request: ShardSearchRequest__Output, context) =>
+      measuredSearch(options, request, context),
+    ),
+    Fetch: unary(log, (request: FetchRequest__Output) => fetch(options, request)),
+    Stats: unary<StatsRequest__Output, StatsResponse>(log, () => Promise.resolve(stats(options))),
+  };
+}
+
+async function measuredSearch(
+  options: ShardServiceOptions,
+  request: ShardSearchRequest__Output,
+  context: CallContext,
+): Promise<ShardSearchResponse> {
+  const { metrics } = options;
+  const endTimer = metrics.searchSeconds.startTimer();
+  try {
+    const response = await search(options, request, context);
+    endTimer();
+    return response;
+  } catch (error) {
+    metrics.refusedSearches.inc({ code: toKinscanError(error).code });
+    throw error;
+  }
+}
+
+async function search(
+  options: ShardServiceOptions,
+  request: ShardSearchRequest__Output,
+  { signal, timeoutMs }: CallContext,
+): Promise<ShardSearchResponse> {
+  const replicas = readyReplicas(options);
+  const { query, token } = checkSearchRequest(request, replicas, signal);
+  await replicas.applier.board.waitFor(token, Math.max(0, timeoutMs - ANSWER_RESERVE_MS), signal);
+  const { hits, searchMs } = await replicas.search.search(query);
+  return { hits: packHitList(hits), partitions: [...query.partitions], searchMs };
+}
+
+async function fetch(options: ShardServiceOptions, request: FetchRequest__Output): Promise<FetchResponse> {
+  const { imageIds } = request;
+  if (imageIds.length < 1 || imageIds.length > FETCH_IDS_MAX) {
+    throw new KinscanError('INVALID_ARGUMENT', `1 to ${FETCH_IDS_MAX} image ids, not ${imageIds.length}`);
+  }
+  return { records: await readyReplicas(options).fetch(request) };
+}
+
+/** Answered before it is ready, too: it tells how far it is. */
+function stats(options: ShardServiceOptions): StatsResponse {
+  const replicas = options.replicas();
+  return {
+    shardServer: options.shardServer,
+    placementEpoch: replicas?.placementEpoch ?? 0,
+    replicas: (replicas?.applier.partitions() ?? []).map((partition) => ({
+      partition,
+      images: replicas?.applier.imageCount(partition) ?? 0,
+      streamSequence: replicas?.applier.board.sequenceOf(partition) ?? 0,
+    })),
+    memoryBytes: process.memoryUsage.rss(),
+  };
+}
+
+function readyReplicas({ replicas }: ShardServiceOptions): ShardReplicas {
+  const ready = replicas();
+  if (ready?.isReady !== true) {
+    throw new KinscanError('NOT_READY', 'this shard server has not caught up with the log yet', {
+      retryAfterMs: 200,
+    });
+  }
+  return ready;
+}
