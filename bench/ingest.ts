@@ -56,7 +56,9 @@ const INDEXED_TIMEOUT_MS = 1_800_000;
 export async function runIngestBench(options: IngestBenchOptions): Promise<IngestBenchResult> {
   const files: FoundFile[] = [];
   for await (const file of findFiles(options.data)) files.push(file);
-  const cluster = await startTemporaryCluster(['--shards', String(options.shards), '--encoders', String(options.encoders)]);
+  const cluster = await startTemporaryCluster({
+    flags: ['--shards', String(options.shards), '--encoders', String(options.encoders)],
+  });
   const grpc = openCoordinatorClient(cluster.address);
   const client = new IngestClient({ client: grpc, clock: systemClock, retryTimeoutMs: 600_000 });
   try {
@@ -75,7 +77,9 @@ export async function runIngestBench(options: IngestBenchOptions): Promise<Inges
       secondsUntilSearchable,
       imagesPerSecond: status.images / secondsUntilSearchable,
       ...(await measureQueries(grpc, files, options.queries)),
-      peakMemoryMib: Object.fromEntries(Object.entries(cluster.pids).map(([role, pids]) => [role, pids.map(peakMemoryMib)])),
+      peakMemoryMib: Object.fromEntries(
+        Object.entries(cluster.pids).map(([role, pids]) => [role, pids.map(peakMemoryMib)]),
+      ),
     };
   } finally {
     client.close();
@@ -84,7 +88,11 @@ export async function runIngestBench(options: IngestBenchOptions): Promise<Inges
   }
 }
 
-async function ingestAll(client: IngestClient, files: readonly FoundFile[], concurrency: number): Promise<IngestReport> {
+async function ingestAll(
+  client: IngestClient,
+  files: readonly FoundFile[],
+  concurrency: number,
+): Promise<IngestReport> {
   async function* all() {
     yield* files;
   }
@@ -94,18 +102,32 @@ async function ingestAll(client: IngestClient, files: readonly FoundFile[], conc
 async function waitUntilIndexed(grpc: GrpcClient, accepted: number): Promise<StatusResponse__Output> {
   const giveUpMs = performance.now() + INDEXED_TIMEOUT_MS;
   for (;;) {
-    const status = await grpc.call<object, StatusResponse__Output>('Status', {}, { timeoutMs: CALL_TIMEOUT_MS });
+    const status = await grpc.call<object, StatusResponse__Output>(
+      'Status',
+      {},
+      { timeoutMs: CALL_TIMEOUT_MS },
+    );
     if (status.images + status.deadLetters >= accepted) return status;
-    if (performance.now() > giveUpMs) throw new Error(`only ${status.images} of ${accepted} images are searchable`);
+    if (performance.now() > giveUpMs)
+      throw new Error(`only ${status.images} of ${accepted} images are searchable`);
     await systemClock.sleep(POLL_MS);
   }
 }
 
 async function measureQueries(grpc: GrpcClient, files: readonly FoundFile[], queries: number) {
-  const chosen = Array.from({ length: queries }, (_, i) => files[Math.floor((i * files.length) / queries)] as FoundFile);
+  const chosen = Array.from(
+    { length: queries },
+    (_, i) => files[Math.floor((i * files.length) / queries)] as FoundFile,
+  );
   const images = await Promise.all(chosen.map((file) => readFile(file.path)));
-  const searchById = await latencies(grpc, chosen.map((file) => ({ imageId: file.relativePath, k: 10 })));
-  const searchByImage = await latencies(grpc, images.map((image) => ({ image, k: 10 })));
+  const searchById = await latencies(
+    grpc,
+    chosen.map((file) => ({ imageId: file.relativePath, k: 10 })),
+  );
+  const searchByImage = await latencies(
+    grpc,
+    images.map((image) => ({ image, k: 10 })),
+  );
   return { searchById, searchByImage };
 }
 
@@ -117,5 +139,9 @@ async function latencies(grpc: GrpcClient, requests: readonly SearchRequest[]): 
     samples.push(performance.now() - startedMs);
   }
   const measured = samples.slice(Math.min(WARM_UP_QUERIES, requests.length));
-  return { p50Ms: percentile(measured, 50), p90Ms: percentile(measured, 90), p99Ms: percentile(measured, 99) };
+  return {
+    p50Ms: percentile(measured, 50),
+    p90Ms: percentile(measured, 90),
+    p99Ms: percentile(measured, 99),
+  };
 }
