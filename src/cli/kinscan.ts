@@ -5,7 +5,6 @@ import { registerBench } from './commands/bench.js';
 import { registerDeadLetters } from './commands/dead-letters.js';
 import { registerDelete } from './commands/delete.js';
 import { registerEvaluate } from './commands/evaluate.js';
-import { registerExperiment } from './commands/experiment.js';
 import { registerIngest } from './commands/ingest.js';
 import { registerRoles } from './commands/roles.js';
 import { registerSearch } from './commands/search.js';
@@ -29,7 +28,6 @@ function buildProgram(): Command {
   registerDeadLetters(program);
   registerTrain(program);
   registerEvaluate(program);
-  registerExperiment(program);
   registerBench(program);
   // exitOverride is not inherited by commands that were added before it
   for (const command of program.commands) overrideExit(command);
@@ -59,7 +57,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof KinscanError && error.code !== 'INTERNAL') return `${error.code}: ${oneLine(error.message)}`;
+  if (error instanceof KinscanError && error.code !== 'INTERNAL')
+    return `${error.code}: ${oneLine(error.message)}`;
   const cause = error instanceof KinscanError ? (error.cause ?? error) : error;
   return oneLine(cause instanceof Error ? cause.message : String(cause));
 }
