@@ -74,7 +74,9 @@ interface Features {
 }
 
 function toNestedRows({ rows, columns, values }: Features): number[][] {
-  return Array.from({ length: rows }, (_, row) => Array.from(values.subarray(row * columns, (row + 1) * columns)));
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from(values.subarray(row * columns, (row + 1) * columns)),
+  );
 }
 
 /** codeBits * S minus the codes already learned, S given by classes. */

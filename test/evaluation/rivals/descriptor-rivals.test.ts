@@ -4,13 +4,19 @@ import fc from 'fast-check';
 import { Random } from '../../../src/core/random.js';
 import { kernelSupervisedHashing } from '../../../src/evaluation/rivals/kernel-supervised-hashing.js';
 import { localitySensitiveHashing } from '../../../src/evaluation/rivals/locality-sensitive-hashing.js';
-import { lossAugmentedDifferences, minimalLossHashing } from '../../../src/evaluation/rivals/minimal-loss-hashing.js';
+import {
+  lossAugmentedDifferences,
+  minimalLossHashing,
+} from '../../../src/evaluation/rivals/minimal-loss-hashing.js';
 import { cheapestModes, spectralHashing } from '../../../src/evaluation/rivals/spectral-hashing.js';
 import { descriptorSet, fitOptions, meanDistances } from './toy-sets.js';
 
 describe('locality-sensitive hashing', () => {
   it('makes bits differ in the share angle / pi', async () => {
-    const at = (degrees: number) => [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+    const at = (degrees: number) => [
+      Math.cos((degrees * Math.PI) / 180),
+      Math.sin((degrees * Math.PI) / 180),
+    ];
     const rows = [at(0), at(180), at(60), at(240)];
     const set = descriptorSet(rows, [0, 0, 1, 1]);
     const codeBits = 4000;
@@ -18,7 +24,10 @@ describe('locality-sensitive hashing', () => {
     const share = (a: number, b: number) => {
       let differing = 0;
       for (let bit = 0; bit < codeBits; bit++) {
-        if (Math.sign(values[a * codeBits + bit] as number) !== Math.sign(values[b * codeBits + bit] as number)) differing++;
+        if (
+          Math.sign(values[a * codeBits + bit] as number) !== Math.sign(values[b * codeBits + bit] as number)
+        )
+          differing++;
       }
       return differing / codeBits;
     };
@@ -49,7 +58,10 @@ describe('spectral hashing', () => {
         along.push(u);
       }
     }
-    const set = descriptorSet(rows, rows.map((_, i) => i % 2));
+    const set = descriptorSet(
+      rows,
+      rows.map((_, i) => i % 2),
+    );
     const values = await (await spectralHashing.fit(set, fitOptions(2))).encode(set);
     const bit = (row: number, which: number) => (values[row * 2 + which] as number) >= 0;
     along.forEach((u, row) => {
@@ -69,9 +81,14 @@ describe('minimal loss hashing', () => {
         const score = (g: readonly number[], h: readonly number[]) => {
           const distance = g.filter((bit, i) => bit !== h[i]).length;
           const loss = similar ? Math.max(distance - rho + 1, 0) : 0.5 * Math.max(rho - distance + 1, 0);
-          return g.reduce((sum, bit, i) => sum + bit * (x[i] as number) + (h[i] as number) * (y[i] as number), loss);
+          return g.reduce(
+            (sum, bit, i) => sum + bit * (x[i] as number) + (h[i] as number) * (y[i] as number),
+            loss,
+          );
         };
-        const codes = Array.from({ length: 16 }, (_, mask) => [0, 1, 2, 3].map((bit) => ((mask >> bit) & 1 ? 1 : -1)));
+        const codes = Array.from({ length: 16 }, (_, mask) =>
+          [0, 1, 2, 3].map((bit) => ((mask >> bit) & 1 ? 1 : -1)),
+        );
         const best = Math.max(...codes.flatMap((g) => codes.map((h) => score(g, h))));
         const differ = lossAugmentedDifferences(x, y, similar, rho);
         const g = differ.map((d, i) => Math.sign((x[i] as number) + (d ? -1 : 1) * (y[i] as number)) || 1);
@@ -85,7 +102,11 @@ describe('minimal loss hashing', () => {
     // the class is in a coordinate of small variance; two others are large and mean nothing
     const random = new Random(3);
     const labels = Array.from({ length: 80 }, (_, i) => i % 2);
-    const rows = labels.map((label) => [2 * random.normal(), 2 * random.normal(), (label - 0.5) * 1.2 + 0.1 * random.normal()]);
+    const rows = labels.map((label) => [
+      2 * random.normal(),
+      2 * random.normal(),
+      (label - 0.5) * 1.2 + 0.1 * random.normal(),
+    ]);
     const set = descriptorSet(rows, labels);
     const encoder = await minimalLossHashing.fit(set, fitOptions(16));
     const { same, other } = meanDistances(await encoder.encode(set), 16, set.images.labels);

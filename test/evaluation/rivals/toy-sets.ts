@@ -6,7 +6,12 @@ import type { FitOptions, ImageSet } from '../../../src/evaluation/rivals/rival.
 export function descriptorSet(rows: readonly (readonly number[])[], labels: readonly number[]): ImageSet {
   const classNames = [...new Set(labels)].sort((a, b) => a - b).map((label) => `class ${label}`);
   return {
-    images: { inputSize: 1, classNames, labels: Uint16Array.from(labels), pixels: new Uint8Array(rows.length) },
+    images: {
+      inputSize: 1,
+      classNames,
+      labels: Uint16Array.from(labels),
+      pixels: new Uint8Array(rows.length),
+    },
     descriptors: Float32Array.from(rows.flat()),
     descriptorDimensions: rows[0]?.length ?? 0,
   };
@@ -32,7 +37,11 @@ export function stripeSet(imagesPerClass: number, classCount: number, seed: numb
     }
   }
   const classNames = Array.from({ length: classCount }, (_, label) => `stripes ${label}`);
-  return { images: { inputSize: size, classNames, labels, pixels }, descriptors: new Float32Array(0), descriptorDimensions: 0 };
+  return {
+    images: { inputSize: size, classNames, labels, pixels },
+    descriptors: new Float32Array(0),
+    descriptorDimensions: 0,
+  };
 }
 
 export function fitOptions(codeBits: number, iterations = 1, batchSize = 24): FitOptions {
@@ -40,7 +49,11 @@ export function fitOptions(codeBits: number, iterations = 1, batchSize = 24): Fi
 }
 
 /** Mean Hamming distance between images of the same class and between images of different classes. */
-export function meanDistances(values: Float32Array, codeBits: number, labels: Uint16Array): { same: number; other: number } {
+export function meanDistances(
+  values: Float32Array,
+  codeBits: number,
+  labels: Uint16Array,
+): { same: number; other: number } {
   const codes = packEmbeddings(values, codeBits);
   const sums = { same: 0, other: 0, sameCount: 0, otherCount: 0 };
   for (let a = 0; a < codes.count; a++) {
@@ -60,6 +73,7 @@ export function meanDistances(values: Float32Array, codeBits: number, labels: Ui
 
 function distanceOf(codes: PackedCodes, a: number, b: number): number {
   let distance = 0;
-  for (let bit = 0; bit < codes.codeBits; bit++) if (bitOf(codes, a, bit) !== bitOf(codes, b, bit)) distance += 1;
+  for (let bit = 0; bit < codes.codeBits; bit++)
+    if (bitOf(codes, a, bit) !== bitOf(codes, b, bit)) distance += 1;
   return distance;
 }

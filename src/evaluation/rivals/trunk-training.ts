@@ -1,0 +1,127 @@
+import { BatchSampler } from '../../model/batch-sampler.js';
+import { standardisedBatch } from '../../model/image-batch.js';
+import { ACTIVATION_UNITS, hashingNetwork, type Layer, type Network } from '../../model/network.js';
+import { seededRandom } from '../../model/seeded-random.js';
+import { chooseTfBackend } from '../../model/tf-backend.js';
+import { TrainableNetwork } from '../../model/trainable-network.js';
+import { standardisationOf, type Standardisation } from '../../model/training-set.js';
+import { DEFAULT_TRAINING_SETTINGS } from '../../model/training-settings.js';
+import { initialWeights } from '../../model/weights.js';
+import { HashHead, type HeadWiring } from './hash-head.js';
+import { imageCount, type FitOptions, type ImageSet, type RivalEncoder } from './rival.js';
+
+/** The images of a mini-batch and the head's outputs for them. */
+export interface HeadBatch {
+  /** Rows of the training set. */
+  readonly rows: Uint32Array;
+  readonly labels: Uint16Array;
+  /** shape [rows.length, codeBits] */
+  readonly outputs: Float64Array;
+  /** A generator that belongs to this iteration. */
+  readonly random: ReturnType<typeof seededRandom>;
+}
+
+export interface TrunkMethod {
+  readonly wiring: HeadWiring;
+  readonly learningRate: number;
+  /** See HashHead.step. */
+  readonly orthogonality: number;
+  /** The gradient of the method's loss, a mean over images, by the outputs: shape [rows.length, codeBits]. */
+  readonly lossGradient: (batch: HeadBatch) => Float64Array;
+}
+
+const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
+/** The learning rate is reduced this many times over the budget, as often as by default in our own training. */
+const LEARNING_RATE_STEPS = 4;
+const ENCODE_BATCH = 100;
+
+/**
+ * Trains a deep rival: the convolutional trunk of the paper's branch (up to the 500 units of fc1) with the rival's own
+ * head and loss on top. Sampling of batches, momentum, weight decay, initialisation and the decay of the learning rate
+ * are those of our own training, and so is the number of iterations.
+ *
+ *   images -> conv1..conv3, fc1 (tfjs) -> activations [n, 500] -> head (plain code) -> outputs [n, k] -> loss
+ *          <- gradient by activations  <-                        <- gradient by outputs
+ */
+export async function trainOnTrunk(
+  training: ImageSet,
+  options: FitOptions,
+  method: TrunkMethod,
+): Promise<RivalEncoder> {
+  await chooseTfBackend();
+  const { images } = training;
+  const { codeBits, seed, budget, onProgress } = options;
+  const count = imageCount(training);
+  const everything = Uint32Array.from({ length: count }, (_, row) => row);
+  const standardisation = standardisationOf(images, everything);
+  const network = trunkOf(images.inputSize);
+  const trunk = new TrainableNetwork(network, initialWeights(network, seed));
+  const head = new HashHead(ACTIVATION_UNITS, codeBits, method.wiring, seed);
+  const sampler = new BatchSampler(
+    images.labels,
+    everything,
+    images.classNames.length,
+    DEFAULT_TRAINING_SETTINGS.classBalance,
+  );
+  for (let iteration = 0; iteration < budget.iterations; iteration++) {
+    const random = seededRandom(seed, 'batch', iteration);
+    const rows = sampler.drawImages(budget.batchSize, random);
+    const labels = Uint16Array.from(rows, (row) => images.labels[row] as number);
+    const reductions = Math.floor((iteration * LEARNING_RATE_STEPS) / budget.iterations);
+    const learningRate = method.learningRate * learningRateFactor ** reductions;
+    const step = { learningRate, momentum, weightDecay };
+    const gradientByActivations = (activations: Float32Array): Float32Array => {
+      const outputs = head.forward(activations, rows.length);
+      const slopes = method.lossGradient({ rows, labels, outputs, random });
+      const gradient = head.backward(slopes, rows.length);
+      head.step(activations, slopes, rows.length, step, method.orthogonality);
+      return gradient;
+    };
+    trunk.step(standardisedBatch(images, rows, standardisation), rows.length, gradientByActivations, step);
+    onProgress?.(iteration + 1, budget.iterations);
+    // Lets timers and signals in between steps, which are synchronous.
+    await new Promise(setImmediate);
+  }
+  return {
+    encode: (set) =>
+      encodeWith(trunk, set, standardisation, codeBits, (activations, n) => head.forward(activations, n)),
+    close: () => trunk.close(),
+  };
+}
+
+/** Encodes a whole set with a trained network, some images at a time. */
+export function encodeWith(
+  network: TrainableNetwork,
+  set: ImageSet,
+  standardisation: Standardisation,
+  codeBits: number,
+  outputsOf: (networkOutput: Float32Array, count: number) => ArrayLike<number>,
+): Float32Array {
+  const count = imageCount(set);
+  const encoded = new Float32Array(count * codeBits);
+  for (let start = 0; start < count; start += ENCODE_BATCH) {
+    const length = Math.min(ENCODE_BATCH, count - start);
+    const rows = Uint32Array.from({ length }, (_, i) => start + i);
+    const output = network.run(standardisedBatch(set.images, rows, standardisation), length);
+    encoded.set(outputsOf(output, length), start * codeBits);
+  }
+  return encoded;
+}
+
+/** The branch up to fc1. TrainableNetwork trains up to the layer called fc2, so fc1 goes by that name here. */
+function trunkOf(inputSize: number): Network {
+  const branch = hashingNetwork({ inputSize, codeBits: 8 });
+  const layers = branch.layers
+    .filter(({ name }) => name !== 'fc2')
+    .map((layer): Layer => (layer.name === 'fc1' ? { ...layer, name: 'fc2' } : layer));
+  const parameters = branch.parameters
+    .filter(({ name }) => !name.startsWith('fc2/'))
+    .map((spec) => ({ ...spec, name: spec.name.replace('fc1/', 'fc2/') }));
+  return {
+    ...branch,
+    codeBits: ACTIVATION_UNITS,
+    layers,
+    parameters,
+    outputs: [{ name: 'embedding', layer: 'fc2', units: ACTIVATION_UNITS }],
+  };
+}
