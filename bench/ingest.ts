@@ -8,8 +8,8 @@ import type { SearchResponse__Output } from '../src/generated/kinscan/v1/SearchR
 import type { StatusResponse__Output } from '../src/generated/kinscan/v1/StatusResponse.js';
 import { systemClock } from '../src/runtime/clock.js';
 import type { GrpcClient } from '../src/runtime/grpc-client.js';
-import { peakMemoryMib } from './peak-memory.js';
 import { percentile } from './percentile.js';
+import { processUsage, type ProcessUsage } from './process-usage.js';
 import { startTemporaryCluster } from './temporary-cluster.js';
 
 export interface IngestBenchOptions {
@@ -21,6 +21,8 @@ export interface IngestBenchOptions {
   readonly queries: number;
   readonly shards: number;
   readonly encoders: number;
+  /** Folder of the model; absent: the default model. */
+  readonly model?: string;
 }
 
 export interface Latencies {
@@ -41,7 +43,8 @@ export interface IngestBenchResult {
   /** At the client, over gRPC, one query at a time. */
   readonly searchById: Latencies;
   readonly searchByImage: Latencies;
-  readonly peakMemoryMib: Readonly<Record<string, number[]>>;
+  /** Of each process, by role; the ingest client is this process. */
+  readonly usage: Readonly<Record<string, ProcessUsage[]>>;
 }
 
 const CALL_TIMEOUT_MS = 30_000;
@@ -57,7 +60,10 @@ export async function runIngestBench(options: IngestBenchOptions): Promise<Inges
   const files: FoundFile[] = [];
   for await (const file of findFiles(options.data)) files.push(file);
   const cluster = await startTemporaryCluster({
-    flags: ['--shards', String(options.shards), '--encoders', String(options.encoders)],
+    flags: [
+      ...['--shards', String(options.shards), '--encoders', String(options.encoders)],
+      ...(options.model === undefined ? [] : ['--model', options.model]),
+    ],
   });
   const grpc = openCoordinatorClient(cluster.address);
   const client = new IngestClient({ client: grpc, clock: systemClock, retryTimeoutMs: 600_000 });
@@ -67,6 +73,7 @@ export async function runIngestBench(options: IngestBenchOptions): Promise<Inges
     const secondsUntilAccepted = (performance.now() - startedMs) / 1000;
     const status = await waitUntilIndexed(grpc, report.accepted);
     const secondsUntilSearchable = (performance.now() - startedMs) / 1000;
+    const usage = usageOf({ ...cluster.pids, client: [process.pid] });
     return {
       images: files.length,
       accepted: report.accepted,
@@ -77,15 +84,17 @@ export async function runIngestBench(options: IngestBenchOptions): Promise<Inges
       secondsUntilSearchable,
       imagesPerSecond: status.images / secondsUntilSearchable,
       ...(await measureQueries(grpc, files, options.queries)),
-      peakMemoryMib: Object.fromEntries(
-        Object.entries(cluster.pids).map(([role, pids]) => [role, pids.map(peakMemoryMib)]),
-      ),
+      usage,
     };
   } finally {
     client.close();
     grpc.close();
     await cluster.stop();
   }
+}
+
+function usageOf(pids: Readonly<Record<string, readonly number[]>>): Record<string, ProcessUsage[]> {
+  return Object.fromEntries(Object.entries(pids).map(([role, ids]) => [role, ids.map(processUsage)]));
 }
 
 async function ingestAll(

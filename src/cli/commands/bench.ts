@@ -15,6 +15,7 @@ interface IngestBenchFlags {
   readonly queries: number;
   readonly shards: number;
   readonly encoders: number;
+  readonly model?: string;
   readonly json?: boolean;
 }
 
@@ -27,6 +28,7 @@ function registerIngestBench(bench: Command): void {
     .option('--queries <n>', 'queries of each kind afterwards', wholeNumber(1, 100_000), 500)
     .option('--shards <n>', 'shard servers', wholeNumber(1, 64), 2)
     .option('--encoders <n>', 'encoder nodes', wholeNumber(1, 64), 1)
+    .option('--model <dir>', 'a trained model; the default one if absent')
     .addOption(jsonOption())
     .action(async (folder: string, flags: IngestBenchFlags) => {
       const { runIngestBench } = await import('../../../bench/ingest.js');
