@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { KinscanError } from '../core/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { CallOptions } from '../runtime/grpc-client.js';
@@ -12,6 +13,8 @@ export class Deadline {
     this.#clock = clock;
     this.#endMs = clock.monotonicMs() + timeoutMs;
     this.signal = signal;
+    // the calls of one request listen together
+    if (signal !== undefined) setMaxListeners(0, signal);
   }
 
   /** Milliseconds left, 0 once it has passed. */

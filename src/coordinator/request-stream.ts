@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { KinscanError } from '../core/errors.js';
 import type { DuplexHandler } from '../runtime/grpc-server.js';
 
@@ -48,6 +49,8 @@ class RequestStream<Request, Response> {
 
   async serve(): Promise<void> {
     const { signal, drainSignal } = this.#options;
+    // every request under way may listen; each bounded by its limiter
+    setMaxListeners(0, signal, drainSignal);
     const reading = this.#readAll();
     await Promise.race([reading, aborted(drainSignal, signal)]);
     await this.#allAnswered();
