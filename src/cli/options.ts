@@ -26,5 +26,10 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 }
 
 export function openCoordinatorClient(address: string, service: ServiceName = 'Retrieval'): GrpcClient {
-  return openGrpcClient({ address, service, messageBytesMax: MESSAGE_BYTES_MAX_DEFAULT, unavailable: 'NOT_READY' });
+  return openGrpcClient({
+    address,
+    service,
+    messageBytesMax: MESSAGE_BYTES_MAX_DEFAULT,
+    unavailable: 'NOT_READY',
+  });
 }

@@ -11,7 +11,10 @@ export interface Progress {
 /** @param format as cli-progress has it, for instance `{bar} {value}/{total} {rate}` */
 export function openProgress(format: string): Progress {
   if (!process.stderr.isTTY) return { start() {}, update() {}, setTotal() {}, stop() {} };
-  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 200 }, Presets.shades_classic);
+  const bar = new SingleBar(
+    { format, stream: process.stderr, hideCursor: true, etaBuffer: 200 },
+    Presets.shades_classic,
+  );
   return {
     start: (total) => bar.start(total, 0, { rate: '' }),
     update: (done, fields = {}) => bar.update(done, fields),

@@ -56,7 +56,10 @@ function collectSequences(text: string, previous: number[] | undefined): number[
   return [...(previous ?? []), wholeNumber(1, Number.MAX_SAFE_INTEGER)(text)];
 }
 
-async function withClient(options: CommonOptions, work: (client: GrpcClient) => Promise<void>): Promise<void> {
+async function withClient(
+  options: CommonOptions,
+  work: (client: GrpcClient) => Promise<void>,
+): Promise<void> {
   const client = openCoordinatorClient(options.address, 'DeadLetters');
   try {
     await work(client);
@@ -72,7 +75,8 @@ function list(options: CommonOptions & { readonly after: number; readonly limit:
       { afterSequence: options.after, limit: options.limit },
       { timeoutMs: CALL_TIMEOUT_MS },
     );
-    if (options.json) return printJson({ deadLetters: response.deadLetters.map(documentOf), total: response.total });
+    if (options.json)
+      return printJson({ deadLetters: response.deadLetters.map(documentOf), total: response.total });
     printTable(
       ['sequence', 'image', 'code', 'reason', 'bytes', 'failed at'],
       response.deadLetters.map((letter) => [
@@ -98,21 +102,37 @@ function show(sequence: number, options: CommonOptions & { readonly content?: st
     if (options.content !== undefined) await writeFile(options.content, response.content);
     const document = response.deadLetter ? documentOf(response.deadLetter) : {};
     if (options.json) return printJson(document);
-    printTable(['field', 'value'], Object.entries(document).map(([field, value]) => [field, String(value)]));
+    printTable(
+      ['field', 'value'],
+      Object.entries(document).map(([field, value]) => [field, String(value)]),
+    );
   });
 }
 
-function retryOrDrop(action: 'retry' | 'drop', sequences: number[], options: CommonOptions & { readonly all?: boolean }): Promise<void> {
-  if ((sequences.length > 0) === (options.all === true)) throw new UsageError(`dead-letters ${action} takes sequences or --all`);
+function retryOrDrop(
+  action: 'retry' | 'drop',
+  sequences: number[],
+  options: CommonOptions & { readonly all?: boolean },
+): Promise<void> {
+  if (sequences.length > 0 === (options.all === true))
+    throw new UsageError(`dead-letters ${action} takes sequences or --all`);
   return withClient(options, async (client) => {
     const request = { sequences, all: options.all === true };
     const call = { timeoutMs: CALL_TIMEOUT_MS };
     const document =
       action === 'retry'
-        ? countsOf(await client.call<object, RetryDeadLettersResponse__Output>('RetryDeadLetters', request, call))
-        : countsOf(await client.call<object, DropDeadLettersResponse__Output>('DropDeadLetters', request, call));
+        ? countsOf(
+            await client.call<object, RetryDeadLettersResponse__Output>('RetryDeadLetters', request, call),
+          )
+        : countsOf(
+            await client.call<object, DropDeadLettersResponse__Output>('DropDeadLetters', request, call),
+          );
     if (options.json) return printJson(document);
-    process.stdout.write(`${Object.entries(document).map(([what, count]) => `${count} ${what}`).join(', ')}\n`);
+    process.stdout.write(
+      `${Object.entries(document)
+        .map(([what, count]) => `${count} ${what}`)
+        .join(', ')}\n`,
+    );
   });
 }
 

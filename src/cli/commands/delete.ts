@@ -20,7 +20,11 @@ export function registerDelete(program: Command): void {
     .command('delete')
     .description('delete images; the id of a multi-frame DICOM instance deletes all its frames')
     .argument('<id...>', 'image ids')
-    .addOption(new Option('--wait <for>', 'return when the deletion is logged, or when it has taken effect').choices(['queued', 'indexed']).default('indexed'))
+    .addOption(
+      new Option('--wait <for>', 'return when the deletion is logged, or when it has taken effect')
+        .choices(['queued', 'indexed'])
+        .default('indexed'),
+    )
     .addOption(addressOption())
     .addOption(jsonOption())
     .action(deleteImages);
@@ -31,8 +35,13 @@ async function deleteImages(ids: string[], options: DeleteOptions): Promise<void
   const total = { deleted: 0, missing: 0 };
   try {
     for (let start = 0; start < ids.length; start += IDS_PER_REQUEST_MAX) {
-      const request: DeleteRequest = { imageIds: ids.slice(start, start + IDS_PER_REQUEST_MAX), wait: ingestWaitOf(options.wait) };
-      const response = await client.call<DeleteRequest, DeleteResponse__Output>('Delete', request, { timeoutMs: DELETE_TIMEOUT_MS });
+      const request: DeleteRequest = {
+        imageIds: ids.slice(start, start + IDS_PER_REQUEST_MAX),
+        wait: ingestWaitOf(options.wait),
+      };
+      const response = await client.call<DeleteRequest, DeleteResponse__Output>('Delete', request, {
+        timeoutMs: DELETE_TIMEOUT_MS,
+      });
       total.deleted += response.deleted;
       total.missing += response.missing;
     }

@@ -29,13 +29,26 @@ export function registerIngest(program: Command): void {
     .description('stream image files and folders, recursively, into the index')
     .argument('<path...>', 'files and folders')
     .addOption(
-      new Option('--wait <for>', 'count an image as accepted when it is safely queued, or when it is searchable')
+      new Option(
+        '--wait <for>',
+        'count an image as accepted when it is safely queued, or when it is searchable',
+      )
         .choices(['queued', 'indexed'])
         .default('queued'),
     )
     .option('--label-from-folder', "label each image with its folder's name")
-    .option('--concurrency <n>', 'images under way at once', wholeNumber(1, CONCURRENCY_MAX), CONCURRENCY_DEFAULT)
-    .option('--retry-for <seconds>', 'how long to go on with an image while the cluster is away or full', wholeNumber(0, 86_400), 120)
+    .option(
+      '--concurrency <n>',
+      'images under way at once',
+      wholeNumber(1, CONCURRENCY_MAX),
+      CONCURRENCY_DEFAULT,
+    )
+    .option(
+      '--retry-for <seconds>',
+      'how long to go on with an image while the cluster is away or full',
+      wholeNumber(0, 86_400),
+      120,
+    )
     .addOption(addressOption())
     .addOption(jsonOption())
     .action(ingest);
@@ -44,8 +57,14 @@ export function registerIngest(program: Command): void {
 async function ingest(paths: string[], options: IngestOptions): Promise<void> {
   const total = await countFiles(paths);
   const grpc = openCoordinatorClient(options.address);
-  const client = new IngestClient({ client: grpc, clock: systemClock, retryTimeoutMs: options.retryFor * 1000 });
-  const progress = openProgress('ingesting {bar} {value}/{total} {rate} images/s, {eta_formatted} left, {rejected} rejected');
+  const client = new IngestClient({
+    client: grpc,
+    clock: systemClock,
+    retryTimeoutMs: options.retryFor * 1000,
+  });
+  const progress = openProgress(
+    'ingesting {bar} {value}/{total} {rate} images/s, {eta_formatted} left, {rejected} rejected',
+  );
   const startedMs = performance.now();
   const secondsSoFar = () => (performance.now() - startedMs) / 1000;
   progress.start(total);
@@ -55,7 +74,10 @@ async function ingest(paths: string[], options: IngestOptions): Promise<void> {
       labelFromFolder: options.labelFromFolder === true,
       concurrency: options.concurrency,
       onProgress: ({ accepted, rejected }) =>
-        progress.update(accepted + rejected, { rejected, rate: Math.round((accepted + rejected) / secondsSoFar()) }),
+        progress.update(accepted + rejected, {
+          rejected,
+          rate: Math.round((accepted + rejected) / secondsSoFar()),
+        }),
     });
     progress.stop();
     showReport(report, secondsSoFar(), options);
@@ -81,8 +103,10 @@ function showReport(report: IngestReport, seconds: number, options: IngestOption
   if (options.json) {
     printJson({ ...report, seconds });
   } else {
-    for (const { path, code, message } of report.failed.slice(0, FAILURES_SHOWN_MAX)) note(`${path}: ${code}: ${message}`);
-    if (report.failed.length > FAILURES_SHOWN_MAX) note(`... and ${report.failed.length - FAILURES_SHOWN_MAX} more`);
+    for (const { path, code, message } of report.failed.slice(0, FAILURES_SHOWN_MAX))
+      note(`${path}: ${code}: ${message}`);
+    if (report.failed.length > FAILURES_SHOWN_MAX)
+      note(`... and ${report.failed.length - FAILURES_SHOWN_MAX} more`);
     process.stdout.write(
       `${formatCount(report.accepted)} accepted, ${formatCount(report.rejected)} rejected in ${seconds.toFixed(1)} s ` +
         `(${Math.round(report.accepted / seconds)} images/s)\n`,

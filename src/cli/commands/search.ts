@@ -29,7 +29,11 @@ export function registerSearch(program: Command): void {
     .option('--code <hex>', 'search by a code, first byte first')
     .option('-k <n>', 'results wanted, 1 to 10,000', '10')
     .option('--max-distance <bits>', 'only results within this Hamming distance', wholeNumber(0, 256))
-    .addOption(new Option('--ranking <order>', 'order within equal distances').choices(['fine', 'hamming']).default('fine'))
+    .addOption(
+      new Option('--ranking <order>', 'order within equal distances')
+        .choices(['fine', 'hamming'])
+        .default('fine'),
+    )
     .option('--require-complete', 'fail rather than answer with some partitions missing')
     .option('--timeout <seconds>', 'limit on the wait for the answer', wholeNumber(1, 3600), 30)
     .addOption(addressOption())
@@ -40,9 +44,13 @@ export function registerSearch(program: Command): void {
 async function search(image: string | undefined, options: SearchOptions): Promise<void> {
   const client = openCoordinatorClient(options.address);
   try {
-    const response = await client.call<SearchRequest, SearchResponse__Output>('Search', await requestOf(image, options), {
-      timeoutMs: options.timeout * 1000,
-    });
+    const response = await client.call<SearchRequest, SearchResponse__Output>(
+      'Search',
+      await requestOf(image, options),
+      {
+        timeoutMs: options.timeout * 1000,
+      },
+    );
     if (options.json) printJson(documentOf(response));
     else printSearchResponse(response);
   } finally {
@@ -95,10 +103,9 @@ function documentOf(response: SearchResponse__Output) {
 
 /** Metadata without the fields that say nothing. */
 function presentMetadata(hit: Hit__Output): Record<string, string | number> {
-  return Object.fromEntries(Object.entries(hit.metadata ?? {}).filter(([, value]) => value !== '' && value !== 0)) as Record<
-    string,
-    string | number
-  >;
+  return Object.fromEntries(
+    Object.entries(hit.metadata ?? {}).filter(([, value]) => value !== '' && value !== 0),
+  ) as Record<string, string | number>;
 }
 
 export function printSearchResponse(response: SearchResponse__Output): void {

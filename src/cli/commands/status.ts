@@ -18,7 +18,11 @@ export function registerStatus(program: Command): void {
 async function showStatus(options: { readonly address: string; readonly json?: boolean }): Promise<void> {
   const client = openCoordinatorClient(options.address);
   try {
-    const status = await client.call<StatusRequest, StatusResponse__Output>('Status', {}, { timeoutMs: STATUS_TIMEOUT_MS });
+    const status = await client.call<StatusRequest, StatusResponse__Output>(
+      'Status',
+      {},
+      { timeoutMs: STATUS_TIMEOUT_MS },
+    );
     if (options.json) printJson(status);
     else printStatus(status);
   } finally {
@@ -29,7 +33,12 @@ async function showStatus(options: { readonly address: string; readonly json?: b
 function printStatus(status: StatusResponse__Output): void {
   printTable(
     ['member', 'role', 'address', 'heartbeat'],
-    status.members.map((member) => [member.id, member.role, member.address, `${(member.heartbeatAgeMs / 1000).toFixed(1)} s ago`]),
+    status.members.map((member) => [
+      member.id,
+      member.role,
+      member.address,
+      `${(member.heartbeatAgeMs / 1000).toFixed(1)} s ago`,
+    ]),
   );
   printTable(
     ['partition', 'shard server', 'images', 'lag'],

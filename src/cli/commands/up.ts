@@ -40,7 +40,12 @@ export function registerUp(program: Command): void {
     .option('--data-dir <dir>', 'where everything is kept', './data')
     .option('--model <dir>', 'a trained model', path.join(packageRoot(), 'models', 'default'))
     .option('--port <n>', 'gRPC port of the coordinator', wholeNumber(1, 65_535), 7700)
-    .option('--http-port <n>', 'port of /metrics, /livez and /readyz; 0 for none', wholeNumber(0, 65_535), 7780)
+    .option(
+      '--http-port <n>',
+      'port of /metrics, /livez and /readyz; 0 for none',
+      wholeNumber(0, 65_535),
+      7780,
+    )
     .option('--shards <n>', 'shard servers', wholeNumber(1, 64), 2)
     .option('--encoders <n>', 'encoder nodes', wholeNumber(1, 64), 1)
     .option('--replicas <n>', 'copies of each partition; only 1 so far', wholeNumber(1, 1), 1)
@@ -88,11 +93,21 @@ interface ServeOptions extends UpOptions {
 /** From `ready` until the signal to stop. */
 async function serve(cluster: LocalCluster, options: ServeOptions, stop: AbortSignal): Promise<void> {
   const coordinator = openCoordinatorClient(cluster.address);
-  const ingest = new IngestClient({ client: coordinator, clock: systemClock, retryTimeoutMs: RETRY_TIMEOUT_MS });
+  const ingest = new IngestClient({
+    client: coordinator,
+    clock: systemClock,
+    retryTimeoutMs: RETRY_TIMEOUT_MS,
+  });
   let watcher: FolderWatcher | undefined;
   try {
     if (options.sample) {
-      await runSample({ ...options, address: cluster.address, coordinator, ingest, show: options.json !== true });
+      await runSample({
+        ...options,
+        address: cluster.address,
+        coordinator,
+        ingest,
+        show: options.json !== true,
+      });
     }
     announceReady(cluster, options);
     if (options.watched !== undefined) watcher = watchFolder(options.watched, options, ingest, coordinator);
@@ -107,10 +122,18 @@ async function serve(cluster: LocalCluster, options: ServeOptions, stop: AbortSi
 function announceReady(cluster: LocalCluster, { httpPort, json }: ServeOptions): void {
   const http = httpPort === 0 ? null : `127.0.0.1:${httpPort}`;
   if (json) printJson({ ready: true, address: cluster.address, http, pids: cluster.pids() });
-  else process.stdout.write(`ready: gRPC on ${cluster.address}${http === null ? '' : `, metrics on http://${http}/metrics`}; Ctrl-C stops\n`);
+  else
+    process.stdout.write(
+      `ready: gRPC on ${cluster.address}${http === null ? '' : `, metrics on http://${http}/metrics`}; Ctrl-C stops\n`,
+    );
 }
 
-function watchFolder(folder: string, options: ServeOptions, ingest: IngestClient, coordinator: GrpcClient): FolderWatcher {
+function watchFolder(
+  folder: string,
+  options: ServeOptions,
+  ingest: IngestClient,
+  coordinator: GrpcClient,
+): FolderWatcher {
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   const journal = new WatchJournal(path.join(options.dataDir, 'watch', `${name}.json`));
   return new FolderWatcher({ folder, journal, ingest, coordinator, log: options.log });
@@ -118,6 +141,7 @@ function watchFolder(folder: string, options: ServeOptions, ingest: IngestClient
 
 function existingFolder(given: string): string {
   const folder = path.resolve(given);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new UsageError(`--watch: there is no folder ${given}`);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--watch: there is no folder ${given}`);
   return folder;
 }

@@ -32,7 +32,8 @@ async function* walk(root: string, relativeFolder: string): AsyncGenerator<Found
     const relativePath = relativeFolder === '' ? entry.name : `${relativeFolder}/${entry.name}`;
     const file = path.join(root, relativePath);
     if (entry.isDirectory()) yield* walk(root, relativePath);
-    else if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(file)))) yield { path: file, relativePath };
+    else if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(file))))
+      yield { path: file, relativePath };
   }
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { KinscanError, isErrorCode } from '../../core/errors.js';
 import type { IngestAccepted__Output } from '../../generated/kinscan/v1/IngestAccepted.js';
 import type { IngestRequest } from '../../generated/kinscan/v1/IngestRequest.js';
@@ -8,7 +7,15 @@ import type { Clock } from '../../runtime/clock.js';
 import type { ClientDuplexStream, GrpcClient } from '../../runtime/grpc-client.js';
 
 /** Errors that pass by themselves: the request is sent again. */
-const RETRYABLE = new Set(['OVERLOADED', 'STORAGE_FULL', 'LOG_UNAVAILABLE', 'NOT_READY', 'DRAINING', 'SHARD_UNAVAILABLE', 'ENCODER_UNAVAILABLE']);
+const RETRYABLE = new Set([
+  'OVERLOADED',
+  'STORAGE_FULL',
+  'LOG_UNAVAILABLE',
+  'NOT_READY',
+  'DRAINING',
+  'SHARD_UNAVAILABLE',
+  'ENCODER_UNAVAILABLE',
+]);
 const RETRY_BACKOFF = { firstDelayMs: 200, delayMaxMs: 5_000 };
 
 export interface IngestClientOptions {
@@ -33,6 +40,8 @@ export class IngestClient {
   readonly #options: IngestClientOptions;
   readonly #pending = new Map<string, Pending>();
   #stream: Stream | undefined;
+  /** Set while the stream's write buffer is full. */
+  #writable: Promise<void> | undefined;
   #lastRequest = 0;
 
   constructor(options: IngestClientOptions) {
@@ -62,21 +71,32 @@ export class IngestClient {
   }
 
   async #send(request: Omit<IngestRequest, 'requestId'>): Promise<IngestAccepted__Output> {
-    const requestId = String(++this.#lastRequest);
-    const answer = new Promise<IngestAccepted__Output>((resolve, reject) => this.#pending.set(requestId, { resolve, reject }));
-    const stream = (this.#stream ??= this.#open());
     // back-pressure of the coordinator reaches here as a full write buffer
-    if (!stream.write({ ...request, requestId })) {
-      await Promise.race([once(stream, 'drain'), answer]).catch(() => undefined);
-    }
+    await this.#writable;
+    const requestId = String(++this.#lastRequest);
+    const answer = new Promise<IngestAccepted__Output>((resolve, reject) =>
+      this.#pending.set(requestId, { resolve, reject }),
+    );
+    const stream = (this.#stream ??= this.#open());
+    if (!stream.write({ ...request, requestId })) this.#writable ??= this.#untilDrained(stream);
     return answer;
+  }
+
+  /** One wait that all senders share; it also ends when the stream does. */
+  async #untilDrained(stream: Stream): Promise<void> {
+    await new Promise<void>((resolve) => {
+      for (const event of ['drain', 'error', 'end', 'close']) stream.once(event, resolve);
+    });
+    this.#writable = undefined;
   }
 
   #open(): Stream {
     const stream: Stream = this.#options.client.duplex('Ingest');
     stream.on('data', (response: IngestResponse__Output) => this.#settle(response));
     stream.on('error', (error: Error) => this.#broken(stream, this.#options.client.streamError(error)));
-    stream.on('end', () => this.#broken(stream, new KinscanError('NOT_READY', 'the coordinator closed the stream')));
+    stream.on('end', () =>
+      this.#broken(stream, new KinscanError('NOT_READY', 'the coordinator closed the stream')),
+    );
     return stream;
   }
 
@@ -86,7 +106,11 @@ export class IngestClient {
     if (response.outcome === 'accepted' && response.accepted) return pending?.resolve(response.accepted);
     const { code = 'INTERNAL', message = 'no reason given', retryAfterMs = 0 } = response.rejected ?? {};
     pending?.reject(
-      new KinscanError(isErrorCode(code) ? code : 'INTERNAL', message, retryAfterMs > 0 ? { retryAfterMs } : {}),
+      new KinscanError(
+        isErrorCode(code) ? code : 'INTERNAL',
+        message,
+        retryAfterMs > 0 ? { retryAfterMs } : {},
+      ),
     );
   }
 

@@ -39,11 +39,18 @@ async function readImage(file: string): Promise<Buffer> {
   try {
     const { size } = await stat(file);
     if (size > IMAGE_BYTES_MAX_DEFAULT) {
-      throw new KinscanError('IMAGE_TOO_LARGE', `the file has ${size} bytes, the limit is ${IMAGE_BYTES_MAX_DEFAULT}`);
+      throw new KinscanError(
+        'IMAGE_TOO_LARGE',
+        `the file has ${size} bytes, the limit is ${IMAGE_BYTES_MAX_DEFAULT}`,
+      );
     }
     return await readFile(file);
   } catch (error) {
     if (error instanceof KinscanError) throw error;
-    throw new KinscanError('INVALID_ARGUMENT', `cannot read the file: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      `cannot read the file: ${(error as NodeJS.ErrnoException).code}`,
+      { cause: error },
+    );
   }
 }

@@ -34,7 +34,12 @@ export async function ingestFiles(
   return report;
 }
 
-async function ingestOne(client: IngestClient, file: FoundFile, options: IngestFilesOptions, report: IngestReport): Promise<void> {
+async function ingestOne(
+  client: IngestClient,
+  file: FoundFile,
+  options: IngestFilesOptions,
+  report: IngestReport,
+): Promise<void> {
   try {
     await ingestFile(client, file, options);
     report.accepted++;

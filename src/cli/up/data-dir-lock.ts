@@ -12,12 +12,17 @@ export function lockDataDir(dataDir: string): () => void {
   try {
     mkdirSync(dataDir, { recursive: true });
     const holder = holderOf(lockFile);
-    if (holder !== undefined) throw new KinscanError('INVALID_ARGUMENT', `another kinscan (pid ${holder}) runs on ${dataDir}`);
+    if (holder !== undefined)
+      throw new KinscanError('INVALID_ARGUMENT', `another kinscan (pid ${holder}) runs on ${dataDir}`);
     rmSync(lockFile, { force: true });
     writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
   } catch (cause) {
     if (cause instanceof KinscanError) throw cause;
-    throw new KinscanError('INVALID_ARGUMENT', `cannot use the data folder ${dataDir}: ${(cause as Error).message}`, { cause });
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      `cannot use the data folder ${dataDir}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   return () => rmSync(lockFile, { force: true });
 }

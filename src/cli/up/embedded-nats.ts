@@ -21,7 +21,13 @@ export function startEmbeddedNats(dataDir: string, port: number, log: Logger): E
   const configFile = path.join(folder, 'nats-server.conf');
   writeFileSync(configFile, configOf(folder, port, pidFile));
   const child = new SupervisedChild(
-    { name: 'nats-server', command: findNatsServer(process.env), args: ['-c', configFile], env: process.env, ipc: false },
+    {
+      name: 'nats-server',
+      command: findNatsServer(process.env),
+      args: ['-c', configFile],
+      env: process.env,
+      ipc: false,
+    },
     log,
   );
   return { child, servers: `127.0.0.1:${port}` };
@@ -55,7 +61,8 @@ function endLeftover(pidFile: string, folder: string, log: Logger): void {
     process.kill(pid, 'SIGTERM');
     log.warn({ pid }, 'ended the nats-server of an earlier run');
     const giveUpMs = performance.now() + 5_000;
-    while (isRunning(pid) && performance.now() < giveUpMs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    while (isRunning(pid) && performance.now() < giveUpMs)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
   } catch {
     // no pid file, or its process is gone: nothing was left behind
   } finally {

@@ -41,10 +41,12 @@ export class FolderWatcher {
     this.#options = options;
     this.#watcher = watch(options.folder, {
       cwd: options.folder,
-      ignored: (file) => path.basename(file).startsWith('.') && path.resolve(file) !== path.resolve(options.folder),
+      ignored: (file) =>
+        path.basename(file).startsWith('.') && path.resolve(file) !== path.resolve(options.folder),
       awaitWriteFinish: { stabilityThreshold: SETTLE_MS, pollInterval: 100 },
     });
-    for (const event of ['add', 'change', 'unlink'] as const) this.#watcher.on(event, (file) => this.#enqueue(file));
+    for (const event of ['add', 'change', 'unlink'] as const)
+      this.#watcher.on(event, (file) => this.#enqueue(file));
     this.#watcher.on('error', (error) => options.log.error({ err: error }, 'watching failed'));
     for (const relativePath of options.journal.paths()) this.#enqueue(relativePath);
     this.#saver = setInterval(() => this.#save(), SAVE_INTERVAL_MS);
@@ -106,7 +108,9 @@ export class FolderWatcher {
 
   async #delete(imageId: string): Promise<void> {
     const request: DeleteRequest = { imageIds: [imageId], wait: 'INGEST_WAIT_QUEUED' };
-    await this.#options.coordinator.call<DeleteRequest, DeleteResponse__Output>('Delete', request, { timeoutMs: DELETE_TIMEOUT_MS });
+    await this.#options.coordinator.call<DeleteRequest, DeleteResponse__Output>('Delete', request, {
+      timeoutMs: DELETE_TIMEOUT_MS,
+    });
   }
 
   #save(): void {

@@ -40,7 +40,15 @@ export class LocalCluster {
     const common = ['--nats', nats.servers, '--log-level', options.childLogLevel];
     this.#nats = nats.child;
     this.#shards = times(options.shards, (n) =>
-      this.#role('shard', [...common, '--id', `shard-${n}`, '--port', '0', '--data-dir', path.join(options.dataDir, `shard-${n}`)]),
+      this.#role('shard', [
+        ...common,
+        '--id',
+        `shard-${n}`,
+        '--port',
+        '0',
+        '--data-dir',
+        path.join(options.dataDir, `shard-${n}`),
+      ]),
     );
     this.#encoders = times(options.encoders, (n) =>
       this.#role('encoder', [...common, '--id', `encoder-${n}`, '--port', '0', '--model', options.modelDir]),
@@ -71,7 +79,12 @@ export class LocalCluster {
 
   pids(): Readonly<Record<'nats' | 'coordinator' | 'encoder' | 'shard', number[]>> {
     const of = (children: readonly SupervisedChild[]) => children.flatMap(({ pid }) => pid ?? []);
-    return { nats: of([this.#nats]), coordinator: of([this.#coordinator]), encoder: of(this.#encoders), shard: of(this.#shards) };
+    return {
+      nats: of([this.#nats]),
+      coordinator: of([this.#coordinator]),
+      encoder: of(this.#encoders),
+      shard: of(this.#shards),
+    };
   }
 
   /** In the direction of the data, so that each stage can finish what it holds. */

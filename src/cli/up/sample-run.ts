@@ -36,7 +36,9 @@ export async function runSample(options: SampleRunOptions): Promise<void> {
   if (first === undefined) return;
   const request: SearchRequest = { imageId: first.relativePath, k: 5 };
   note(`\nthe images most akin to ${first.relativePath}:`);
-  printSearchResponse(await options.coordinator.call<SearchRequest, SearchResponse__Output>('Search', request, call));
+  printSearchResponse(
+    await options.coordinator.call<SearchRequest, SearchResponse__Output>('Search', request, call),
+  );
   note(nextSteps(path.relative(process.cwd(), first.path), options.address));
 }
 

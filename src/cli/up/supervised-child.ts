@@ -62,7 +62,10 @@ export class SupervisedChild {
       ended = true;
       if (performance.now() - startedMs > STABLE_AFTER_MS) this.#failures = 0;
       const delayMs = backoffDelayMs(this.#failures++, RESTART_BACKOFF);
-      this.#log.warn({ child: name, ...reason, restartInMs: Math.round(delayMs) }, 'child ended; starting it again');
+      this.#log.warn(
+        { child: name, ...reason, restartInMs: Math.round(delayMs) },
+        'child ended; starting it again',
+      );
       this.#restartTimer = setTimeout(() => this.#start(), delayMs);
     };
     child.once('error', (error) => onEnd({ error: error.message }));
