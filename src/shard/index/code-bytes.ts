@@ -11,7 +11,7 @@ export function bytesEqual(bytes: Uint8Array, at: number, expected: Uint8Array):
   return true;
 }
 
-/** Copies `count` items, end to end in `source`, to slots of `stride` bytes whose spare bytes are zero already. */
+/** Copies `count` items, end to end in `source`, to slots of `stride` bytes each, and zeroes the slots' spare bytes. */
 export function copyPadded(
   target: Uint8Array,
   at: number,
@@ -25,7 +25,8 @@ export function copyPadded(
     target.set(source, at);
     return;
   }
-  for (let i = 0, from = 0, to = at; i < count; i++, to += stride) {
-    for (let b = 0; b < itemBytes; b++) target[to + b] = source[from++] as number;
+  for (let i = 0, from = 0, to = at; i < count; i++) {
+    for (let b = 0; b < itemBytes; b++) target[to++] = source[from++] as number;
+    for (let b = itemBytes; b < stride; b++) target[to++] = 0;
   }
 }

@@ -82,6 +82,16 @@ export interface ShardIndexStats {
   readonly runningQueries: number;
 }
 
+/** Switches for tests and benchmarks; the defaults are right for serving. None changes an answer. */
+export interface IndexTuning {
+  /** Rows that even a small partition may append before it is rebuilt. @default 16,384 */
+  readonly deltaRowsMin?: number;
+  /** Distinct codes from which a partition has tables for multi-index hashing. @default 16,384 */
+  readonly tableCodesMin?: number;
+  /** Whether tables are used: by cost, always, or never (the linear scan). @default 'auto' */
+  readonly probe?: 'auto' | 'always' | 'never';
+}
+
 export interface ShardIndexOptions {
   /** Bits of a code, 8 to 256. */
   readonly codeBits: number;
@@ -91,6 +101,7 @@ export interface ShardIndexOptions {
   readonly searchThreads: number;
   /** Queries that may wait for a thread; one more is refused with OVERLOADED. */
   readonly queueLengthMax: number;
+  readonly tuning?: IndexTuning;
 }
 
 /** The in-memory codes of the partitions of one shard server, and exact search over them (docs/search.md). */
@@ -125,6 +136,9 @@ export interface ShardIndex {
 
   /** Forgets a partition and its memory; searches under way finish on what they began with. */
   drop(partition: number): void;
+
+  /** Resolves once no partition is being rebuilt. Searches do not need this; benchmarks and tests do. */
+  settled(): Promise<void>;
 
   /** Refuses new work, finishes what was accepted, ends the threads. */
   close(): Promise<void>;

@@ -1,46 +1,85 @@
+import { KinscanError } from '../../core/errors.js';
+import type { WorkerPool } from '../../runtime/worker-pool.js';
+import { deltaRowsFor } from './build-segment.js';
+import type { BuildResult, BuildTask } from './build-worker.js';
 import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
-import type { SegmentShape } from './segment-layout.js';
+import type { MemoryReserve } from './memory-reserve.js';
+import { clearSegment, layOutSegment, memoryFor, type SegmentShape } from './segment-layout.js';
 import { Segment, type SegmentSnapshot } from './segment.js';
 
-/** Rows that fit behind those of a new segment. */
-const SPARE_ROWS_MIN = 16_384;
+/** A delta with more rows than this is not searched for rows to remove on the main thread: that waits for the rebuild. */
+const LOOKUP_ROWS_MAX = 250_000;
+/** Milliseconds that replaying changes may hold the event loop at a time. */
+const REPLAY_SLICE_MS = 8;
 
 export interface PartitionIndexOptions {
   readonly partition: number;
   readonly codeBits: number;
   readonly fineCodeBits: number;
+  /** Tasks that may search at once. */
   readonly slots: number;
+  readonly deltaRowsMin: number;
+  readonly tableCodesMin: number;
   /** A number never given before, for a new segment. */
   readonly nextSegmentId: () => number;
-  /** Called after the partition has moved to another segment. */
-  readonly onSegmentReplaced: () => void;
+  readonly builder: WorkerPool<BuildTask, BuildResult>;
+  readonly reserve: MemoryReserve;
 }
 
-/** One partition: the segment that is current, and its growth. */
+/**
+ * One partition: the segment that is current, and its replacement by a rebuilt one.
+ *
+ *   load ─▶ segment with everything in the delta ─▶ rebuild ─▶ base + empty delta ─▶ ... delta fills ─▶ rebuild ...
+ *
+ * A rebuild freezes a snapshot and builds the next segment from it on another thread. Changes go on meanwhile, to the
+ * current segment and to a list; the list is replayed on the next segment, then the next becomes current. Replay ends
+ * and the swap happens in one turn of the event loop, so no change is lost between them.
+ */
 export class PartitionIndex {
   readonly #options: PartitionIndexOptions;
   #segment: Segment;
   #rebuilds = 0;
+  #rebuilding: Promise<void> | undefined;
+  /** Changes applied since the snapshot of the rebuild under way. */
+  #sinceSnapshot: (readonly IndexChange[])[] = [];
+  /** The last of the applies that had to wait; later ones wait behind it. */
+  #waitingApply: Promise<void> | undefined;
+  #dropped = false;
 
   constructor(options: PartitionIndexOptions, rows: PackedRows) {
     this.#options = options;
-    this.#segment = this.#newSegment(rows.count);
-    this.#segment.appendPacked(rows);
+    this.#segment = this.#loadSegment(rows);
+    if (rows.count > options.deltaRowsMin) this.#startRebuild();
   }
 
   snapshot(): SegmentSnapshot {
     return this.#segment.snapshot();
   }
 
-  get segmentId(): number {
-    return this.#segment.id;
+  async apply(changes: readonly IndexChange[]): Promise<void> {
+    if (this.#waitingApply === undefined && this.#tryApply(changes)) return;
+    const before = this.#waitingApply ?? Promise.resolve();
+    const applied = before.then(async () => {
+      while (!this.#tryApply(changes)) await this.#rebuild(changes.length);
+    });
+    const settled = applied.then(noop, noop);
+    this.#waitingApply = settled;
+    try {
+      await applied;
+    } finally {
+      if (this.#waitingApply === settled) this.#waitingApply = undefined;
+    }
   }
 
-  apply(changes: readonly IndexChange[]): Promise<void> {
-    const adds = changes.filter((change) => change.kind === 'add').length;
-    if (!this.#segment.hasRoomFor(adds, changes.length - adds)) this.#grow(adds);
-    this.#segment.commit(this.#segment.plan(changes));
-    return Promise.resolve();
+  /** The rebuild under way, if any, and those that it calls for. */
+  async settled(): Promise<void> {
+    while (this.#rebuilding !== undefined) await this.#rebuilding;
+  }
+
+  /** Gives the memory back once nobody reads it. */
+  drop(): void {
+    this.#dropped = true;
+    this.#retire(this.#segment);
   }
 
   stats(): PartitionStats {
@@ -52,49 +91,117 @@ export class PartitionIndex {
       distinctCodes: layout.groups,
       deltaRows: deltaCount,
       deadRows: tombstones,
-      usedBytes: layout.deadBits - layout.codes + deltaCount * rowBytes + tombstones * 4,
-      reservedBytes: layout.byteLength,
+      usedBytes: layout.tombstoneLog - layout.codes + deltaCount * rowBytes + tombstones * 4,
+      reservedBytes: this.#segment.bytes.byteLength,
       rebuilds: this.#rebuilds,
     };
   }
 
-  #newSegment(rows: number): Segment {
-    const { codeBits, fineCodeBits, slots } = this.#options;
+  // Whether the current segment could take the changes.
+  #tryApply(changes: readonly IndexChange[]): boolean {
+    if (this.#dropped) throw new KinscanError('STALE_PLACEMENT', 'the partition was dropped');
+    const segment = this.#segment;
+    const removes = changes.some((change) => change.kind === 'remove');
+    if (removes && segment.deltaCount > LOOKUP_ROWS_MAX) return false;
+    const plan = segment.plan(changes);
+    if (!segment.hasRoomFor(plan.adds.length, plan.removes.length)) return false;
+    segment.commit(plan);
+    if (this.#rebuilding !== undefined) this.#sinceSnapshot.push(changes);
+    else if (segment.isHalfFull()) this.#startRebuild();
+    return true;
+  }
+
+  #startRebuild(): void {
+    // a failure has left the current segment as it was; whoever needs the room will meet it again
+    this.#rebuild(0).catch(noop);
+  }
+
+  // Rebuilds now or, where a rebuild is under way, waits for it.
+  #rebuild(roomFor: number): Promise<void> {
+    this.#rebuilding ??= this.#runRebuild(roomFor).finally(() => {
+      this.#rebuilding = undefined;
+      this.#sinceSnapshot = [];
+    });
+    return this.#rebuilding;
+  }
+
+  async #runRebuild(roomFor: number): Promise<void> {
+    const { reserve, builder, deltaRowsMin, tableCodesMin } = this.#options;
+    const old = this.#segment;
+    const { layout, deltaCount, tombstones } = old;
+    const target = reserve.take(layout.byteLength) ?? memoryFor(0);
+    old.retain();
+    try {
+      const built = await builder.run({
+        layout,
+        source: old.memory,
+        deltaCount,
+        deadBits: old.copyDeadBits(),
+        target,
+        // what may still come to the old segment must fit the new one as well
+        deltaCapacityMin: layout.deltaCapacity - deltaCount + roomFor,
+        tombstoneCapacityMin: layout.tombstoneCapacity - tombstones + roomFor,
+        deltaRowsMin,
+        tableCodesMin,
+      });
+      if (built.layout === undefined) throw new Error(built.failure);
+      const next = new Segment(this.#options.nextSegmentId(), built.layout, target);
+      await this.#replayChanges(next);
+      if (this.#dropped) reserve.give(target);
+      else this.#replaceBy(next);
+    } catch (thrown) {
+      reserve.give(target);
+      throw new KinscanError('INTERNAL', 'a partition could not be rebuilt', { cause: thrown });
+    } finally {
+      old.release();
+    }
+  }
+
+  // Brings the next segment up to date; returns in the turn of the event loop in which nothing was left to replay.
+  async #replayChanges(next: Segment): Promise<void> {
+    let sliceEnd = performance.now() + REPLAY_SLICE_MS;
+    for (let i = 0; i < this.#sinceSnapshot.length; i++) {
+      next.commit(next.plan(this.#sinceSnapshot[i] as readonly IndexChange[]));
+      if (performance.now() < sliceEnd) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceEnd = performance.now() + REPLAY_SLICE_MS;
+    }
+  }
+
+  #replaceBy(next: Segment): void {
+    const old = this.#segment;
+    this.#segment = next;
+    this.#rebuilds++;
+    this.#retire(old);
+  }
+
+  #retire(segment: Segment): void {
+    segment.retire(() => this.#options.reserve.give(segment.memory));
+  }
+
+  #loadSegment(rows: PackedRows): Segment {
+    const { codeBits, fineCodeBits, slots, deltaRowsMin, reserve } = this.#options;
+    const spareRows = deltaRowsFor(rows.count, deltaRowsMin);
     const shape: SegmentShape = {
       codeBits,
       fineCodeBits,
+      slots,
       baseRows: 0,
       groups: 0,
       grouped: false,
-      deltaCapacity: rows + Math.max(SPARE_ROWS_MIN, rows >> 2),
-      tombstoneCapacity: Math.max(SPARE_ROWS_MIN, rows >> 2),
-      slots,
+      chunks: [],
+      deltaCapacity: rows.count + spareRows,
+      tombstoneCapacity: spareRows,
     };
-    return new Segment(this.#options.nextSegmentId(), shape);
+    const layout = layOutSegment(shape);
+    const memory = memoryFor(layout.byteLength, reserve.take(layout.byteLength));
+    clearSegment(layout, memory);
+    const segment = new Segment(this.#options.nextSegmentId(), layout, memory);
+    segment.appendPacked(rows);
+    return segment;
   }
+}
 
-  // Copies what is alive to a larger segment.
-  #grow(adds: number): void {
-    const old = this.#segment;
-    const { codeWords, fineWords, deltaCodes, deltaTieKeys, deltaFines } = old.layout;
-    const alive: number[] = [];
-    for (let row = 0; row < old.deltaCount; row++) if (!old.isDead(row)) alive.push(row);
-    const next = this.#newSegment(alive.length + adds);
-    const column = (at: number, stride: number): Uint8Array => {
-      const packed = new Uint8Array(alive.length * stride);
-      alive.forEach((row, i) =>
-        packed.set(old.bytes.subarray(at + row * stride, at + (row + 1) * stride), i * stride),
-      );
-      return packed;
-    };
-    next.appendPacked({
-      count: alive.length,
-      codes: column(deltaCodes, codeWords * 8),
-      tieKeys: new BigUint64Array(column(deltaTieKeys, 8).buffer),
-      fineCodes: column(deltaFines, fineWords * 8),
-    });
-    this.#segment = next;
-    this.#rebuilds++;
-    this.#options.onSegmentReplaced();
-  }
+function noop(): void {
+  // the outcome is told elsewhere
 }

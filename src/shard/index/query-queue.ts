@@ -22,7 +22,7 @@ interface Waiting {
   readonly query: PreparedQuery;
   readonly partitions: readonly number[];
   readonly resolve: (hits: IndexHits) => void;
-  readonly reject: (reason: unknown) => void;
+  readonly reject: (reason: Error) => void;
   /** Answered, failed or aborted. */
   settled: boolean;
 }
@@ -44,8 +44,6 @@ export class QueryQueue {
   readonly #idleWaiters: (() => void)[] = [];
   #waiting: Waiting[] = [];
   #runningQueries = 0;
-  /** While true no task starts: a task for every worker is under way. */
-  #held = 0;
 
   constructor(
     pool: WorkerPool<IndexTask, SearchTaskResult>,
@@ -88,7 +86,7 @@ export class QueryQueue {
         },
         reject: (reason) => {
           signal?.removeEventListener('abort', onAbort);
-          if (!waiting.settled) reject(reason as Error);
+          if (!waiting.settled) reject(reason);
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -97,37 +95,21 @@ export class QueryQueue {
     });
   }
 
-  /** Runs something on all threads at once, with no search beside it. */
-  async whileIdle(work: () => Promise<void>): Promise<void> {
-    this.#held++;
-    try {
-      await this.#idle();
-      await work();
-    } finally {
-      this.#held--;
-      this.#pump();
-    }
-  }
-
   /** Resolves once nothing waits and nothing runs. */
-  async drain(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#idle();
-    await this.#idle();
-  }
-
-  #idle(): Promise<void> {
-    if (this.#freeSlots.length === this.#pool.threads && (this.#held > 0 || this.#waiting.length === 0)) {
-      return Promise.resolve();
-    }
+  drain(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#freeSlots.length === this.#pool.threads;
+  }
+
   #pump(): void {
-    while (this.#held === 0 && this.#waiting.length > 0 && this.#freeSlots.length > 0) {
+    while (this.#waiting.length > 0 && this.#freeSlots.length > 0) {
       void this.#start(this.#takeGroup(), this.#freeSlots.pop() as number);
     }
-    if (this.#freeSlots.length === this.#pool.threads)
-      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (this.#isIdle()) for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
   // The oldest query and those after it that want the same partitions, leaving enough for the other free threads.
@@ -142,8 +124,10 @@ export class QueryQueue {
 
   async #start(group: readonly Waiting[], slot: number): Promise<void> {
     this.#runningQueries += group.length;
+    let snapshots: SnapshotOf[] = [];
     try {
-      const snapshots = this.#snapshotsOf((group[0] as Waiting).partitions);
+      snapshots = this.#snapshotsOf((group[0] as Waiting).partitions);
+      for (const { snapshot } of snapshots) snapshot.segment.retain();
       const result = await this.#runTask(searchTask(group, snapshots, slot), snapshots);
       let at = 0;
       group.forEach((waiting, i) => {
@@ -152,8 +136,9 @@ export class QueryQueue {
         at += count;
       });
     } catch (thrown) {
-      for (const waiting of group) waiting.reject(thrown);
+      for (const waiting of group) waiting.reject(thrown as Error);
     } finally {
+      for (const { snapshot } of snapshots) snapshot.segment.release();
       this.#runningQueries -= group.length;
       this.#freeSlots.push(slot);
       this.#pump();

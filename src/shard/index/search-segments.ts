@@ -1,43 +1,100 @@
 import { SCRATCH } from '../kernel/kernel.js';
+import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
 import { beginSearch, carryCounts, type PreparedQuery, type SegmentView } from './segment-reader.js';
 
 /**
  * The exact first k of all views together, in canonical order: 16 bytes per answer, as SearchTaskResult.entries.
  *
- * 1. Every segment counts rows per distance and keeps the candidates within the threshold; the counts travel from one
- *    segment to the next, so after the last the threshold is exact for all of them.
- * 2. Every segment ranks its candidates into a heap of k; the heap travels likewise.
+ * 1. Counting. Every segment counts rows per distance and keeps as candidates what lies within the threshold. The
+ *    counts travel from segment to segment, so the threshold is always that of everything counted so far. Deltas and
+ *    bases without tables are scanned; the other bases are probed in rounds, then scanned where probing does not pay.
+ * 2. Ranking. Every segment ranks its candidates into a heap of k; the heap travels likewise.
  */
-export function searchSegments(views: readonly SegmentView[], query: PreparedQuery): Uint8Array {
-  let previous: SegmentView | undefined;
+export function searchSegments(
+  views: readonly SegmentView[],
+  query: PreparedQuery,
+  mode: ProbeMode = 'auto',
+): Uint8Array {
+  const counting = new Counting();
   for (const view of views) {
     beginSearch(view, query);
-    if (previous !== undefined) carryCounts(previous, view);
-    view.reader.kernel.scanBase(view.s);
+    counting.moveTo(view);
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
-    previous = view;
+    if (!isProbed(view, mode)) view.reader.kernel.scanBase(view.s);
   }
-  return rankSegments(views);
+  probeInRounds(
+    views.filter((view) => isProbed(view, mode)),
+    counting,
+    mode,
+  );
+  return rankSegments(views, counting.threshold());
 }
 
-// Ranks the candidates of all views; the threshold of the last view is that of all.
-function rankSegments(views: readonly SegmentView[]): Uint8Array {
-  const last = views.at(-1);
-  if (last === undefined) return new Uint8Array(0);
-  const thr = last.reader.words[(last.s + SCRATCH.thr) >>> 2] as number;
+function isProbed(view: SegmentView, mode: ProbeMode): boolean {
+  return view.reader.layout.chunks.length > 0 && mode !== 'never';
+}
+
+/** The counts per distance, which lie in one segment's scratch at a time. */
+class Counting {
+  #at: SegmentView | undefined;
+
+  moveTo(view: SegmentView): void {
+    if (this.#at !== undefined && this.#at !== view) carryCounts(this.#at, view);
+    this.#at = view;
+  }
+
+  /** Rows farther than this are not in the answer. */
+  threshold(): number {
+    return this.#at === undefined ? 0 : (this.#at.reader.words[(this.#at.s + SCRATCH.thr) >>> 2] as number);
+  }
+}
+
+// Each round probes each unfinished segment once; a segment is finished when its unseen codes are all too far.
+function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): void {
+  let unfinished = views.map((view) => new ProbeProgress(view));
+  const scanNs = unfinished.reduce((sum, progress) => sum + progress.scanCostNs, 0);
+  let spentNs = 0;
+  while (unfinished.length > 0) {
+    const steps = unfinished.map((progress) => progress.nextStep());
+    const nextNs = steps.reduce((sum, step) => sum + (step?.costNs ?? 0), 0);
+    const restNs = (): number => {
+      const threshold = counting.threshold();
+      return unfinished.reduce((sum, progress) => sum + progress.costToReachNs(threshold), 0);
+    };
+    if (mode === 'auto' && !isProbingWorth(spentNs, nextNs, restNs, scanNs)) break;
+    spentNs += nextNs;
+    unfinished = unfinished.filter((progress, i) => runStep(progress, steps[i], counting));
+  }
+  for (const { view } of unfinished) {
+    counting.moveTo(view);
+    view.reader.kernel.scanBase(view.s);
+  }
+}
+
+// Runs a step where it is still needed; whether the segment needs more.
+function runStep(progress: ProbeProgress, step: ProbeStep | undefined, counting: Counting): boolean {
+  if (step === undefined || progress.boundBits > counting.threshold()) return false;
+  counting.moveTo(progress.view);
+  progress.run(step);
+  return progress.boundBits <= counting.threshold();
+}
+
+function rankSegments(views: readonly SegmentView[], threshold: number): Uint8Array {
   let heap: Uint8Array = new Uint8Array(0);
+  let last: SegmentView | undefined;
   for (const view of views) {
     const { kernel, words, bytes } = view.reader;
-    words[(view.s + SCRATCH.thr) >>> 2] = thr;
+    words[(view.s + SCRATCH.thr) >>> 2] = threshold;
     if (heap.length > 0) {
       bytes.set(heap, view.s + SCRATCH.carry);
       kernel.absorb(view.s, heap.length / 16);
     }
     kernel.rank(view.s);
     heap = heapBytes(view);
+    last = view;
   }
-  last.reader.kernel.sortHeap(last.s);
-  return heapBytes(last).slice();
+  last?.reader.kernel.sortHeap(last.s);
+  return heap.slice();
 }
 
 function heapBytes({ reader, s }: SegmentView): Uint8Array {

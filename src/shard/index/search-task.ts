@@ -1,3 +1,4 @@
+import type { ProbeMode } from './probe-plan.js';
 import type { SegmentLayout } from './segment-layout.js';
 
 /** A segment as a worker needs it the first time. */
@@ -33,21 +34,15 @@ export interface SearchTask {
   readonly segments: readonly SegmentDescriptor[];
 }
 
-/**
- * Runs on every worker at once (each waits for the others, so no worker takes two): warms the kernel up, forgets the
- * segments that are not `live` any more.
- */
-export interface EveryWorkerTask {
-  readonly kind: 'everyWorker';
-  /** [0]: workers that have arrived */
+/** Runs on every thread at once (each waits for the others, so none takes two): warms the kernel up. */
+export interface WarmUpTask {
+  readonly kind: 'warmUp';
+  /** [0]: threads that have arrived */
   readonly arrived: Int32Array;
-  readonly workers: number;
-  readonly warmUp: boolean;
-  /** Segment ids in use; a worker drops its hold on all others. */
-  readonly live: Uint32Array;
+  readonly threads: number;
 }
 
-export type IndexTask = SearchTask | EveryWorkerTask;
+export type IndexTask = SearchTask | WarmUpTask;
 
 export interface SearchTaskResult {
   /** The worker does not know a segment: send the task again with `segments`. */
@@ -63,4 +58,5 @@ export interface SearchWorkerData {
   readonly kernel: WebAssembly.Module;
   readonly codeBits: number;
   readonly fineCodeBits: number;
+  readonly probe: ProbeMode;
 }

@@ -4,18 +4,18 @@ import { searchSegments } from './search-segments.js';
 import {
   PARAM_NUMBERS,
   SNAPSHOT_NUMBERS,
-  type EveryWorkerTask,
   type IndexTask,
   type SearchTask,
   type SearchTaskResult,
   type SearchWorkerData,
+  type WarmUpTask,
 } from './search-task.js';
 import { SegmentReader, type PreparedQuery, type SegmentView } from './segment-reader.js';
 import { warmUpKernel } from './warm-up.js';
 
-const { kernel, codeBits, fineCodeBits } = workerPoolData() as SearchWorkerData;
+const { kernel, codeBits, fineCodeBits, probe } = workerPoolData() as SearchWorkerData;
 
-/** The newest segment of each partition that this thread was told of. */
+/** The newest segment of each partition that this thread was told of; an older one is never read again. */
 const readers = new Map<number, SegmentReader>();
 
 const NOTHING: SearchTaskResult = {
@@ -24,12 +24,12 @@ const NOTHING: SearchTaskResult = {
   entries: new Uint8Array(0),
 };
 
-/** Upper bound of the wait for the other workers; passing it is harmless, a worker then keeps old memory longer. */
+/** Upper bound of the wait for the other threads; passing it is harmless, a thread is then warmed up by its first query. */
 const ARRIVAL_TIMEOUT_MS = 2_000;
 
 /** The task of a search thread (Piscina calls the default export). */
 export default function runIndexTask(task: IndexTask): SearchTaskResult {
-  return task.kind === 'search' ? search(task) : everyWorker(task);
+  return task.kind === 'search' ? search(task) : warmUp(task);
 }
 
 function search(task: SearchTask): SearchTaskResult {
@@ -42,7 +42,7 @@ function search(task: SearchTask): SearchTaskResult {
   const counts = new Uint32Array(queries);
   const parts: Uint8Array[] = [];
   for (let i = 0; i < queries; i++) {
-    const entries = searchSegments(views, queryAt(task, i, queries));
+    const entries = searchSegments(views, queryAt(task, i, queries), probe);
     counts[i] = entries.length / 16;
     parts.push(entries);
   }
@@ -78,17 +78,14 @@ function queryAt(task: SearchTask, i: number, queries: number): PreparedQuery {
   };
 }
 
-function everyWorker(task: EveryWorkerTask): SearchTaskResult {
-  for (const reader of readers.values()) {
-    if (!task.live.includes(reader.segmentId)) readers.delete(reader.partition);
-  }
-  if (task.warmUp) warmUpKernel(kernel, codeBits, fineCodeBits);
+function warmUp(task: WarmUpTask): SearchTaskResult {
+  warmUpKernel(kernel, codeBits, fineCodeBits);
   Atomics.add(task.arrived, 0, 1);
   Atomics.notify(task.arrived, 0);
   const deadline = performance.now() + ARRIVAL_TIMEOUT_MS;
   for (;;) {
     const arrived = Atomics.load(task.arrived, 0);
-    if (arrived >= task.workers) return NOTHING;
+    if (arrived >= task.threads) return NOTHING;
     if (Atomics.wait(task.arrived, 0, arrived, deadline - performance.now()) === 'timed-out') return NOTHING;
   }
 }

@@ -1,5 +1,6 @@
 import { codeWordCount } from '../../core/code.js';
 import { SCRATCH } from '../kernel/kernel.js';
+import { chunkIdBytes, type Chunk } from './chunk-plan.js';
 
 /** What decides where things lie in a segment's memory. */
 export interface SegmentShape {
@@ -12,6 +13,8 @@ export interface SegmentShape {
   readonly groups: number;
   /** Whether a `starts` column maps a code to its rows. */
   readonly grouped: boolean;
+  /** How the codes of the base are cut for multi-index hashing; empty: they are scanned. */
+  readonly chunks: readonly Chunk[];
   /** Rows that may be appended. */
   readonly deltaCapacity: number;
   /** Rows that may be removed. */
@@ -20,8 +23,20 @@ export interface SegmentShape {
   readonly slots: number;
 }
 
+/** Where the codes of the base are listed by the value of one chunk. */
+export interface ChunkTable extends Chunk {
+  /** u32[2 ** bits + 1] */
+  readonly offsets: number;
+  /** idBytes x groups; 0 for the first chunk, by which the codes are sorted */
+  readonly ids: number;
+}
+
 /** Byte offsets of everything in a segment's memory; docs/search.md draws it. */
 export interface SegmentLayout extends SegmentShape {
+  readonly chunks: readonly ChunkTable[];
+  /** {word, shift, bits, offsets, ids} u32 per chunk, for the kernel */
+  readonly chunkHeads: number;
+  readonly idBytes: number;
   readonly codeWords: number;
   readonly fineWords: number;
   /** u32: tombstones logged so far. */
@@ -47,8 +62,8 @@ export interface SegmentLayout extends SegmentShape {
 }
 
 const PAGE_BYTES = 65_536;
-/** WebAssembly addresses 32 bits. */
-const MEMORY_BYTES_MAX = 65_536 * PAGE_BYTES;
+/** WebAssembly addresses 32 bits: 4 GiB. */
+const PAGES_MAX = 65_536;
 
 /** @throws RangeError where the segment would not fit the 4 GiB of one WebAssembly memory */
 export function layOutSegment(shape: SegmentShape): SegmentLayout {
@@ -61,6 +76,7 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
   const codeWords = codeWordCount(shape.codeBits);
   const fineWords = codeWordCount(shape.fineCodeBits);
   const rows = shape.baseRows + shape.deltaCapacity;
+  const idBytes = chunkIdBytes(shape.groups);
   const layout = {
     ...shape,
     codeWords,
@@ -71,6 +87,14 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
     starts: take(shape.grouped ? (shape.groups + 1) * 4 : 0),
     tieKeys: take(shape.baseRows * 8),
     fines: take(shape.baseRows * fineWords * 8),
+    idBytes,
+    chunkHeads: take(shape.chunks.length * 20),
+    chunks: shape.chunks.map((chunk, i) => ({
+      ...chunk,
+      offsets: take((2 ** chunk.bits + 1) * 4),
+      // the kernel reads 3-byte ids as words, so one byte beyond the last is read
+      ids: i === 0 ? 0 : take(shape.groups * idBytes + 1),
+    })),
     deadBits: take(Math.ceil(rows / 32) * 4),
     tombstoneLog: take(shape.tombstoneCapacity * 4),
     deltaCodes: take(shape.deltaCapacity * codeWords * 8),
@@ -78,14 +102,26 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
     deltaFines: take(shape.deltaCapacity * fineWords * 8),
   };
   const byteLength = Math.ceil(next / PAGE_BYTES) * PAGE_BYTES;
-  if (byteLength > MEMORY_BYTES_MAX) {
+  if (byteLength > PAGES_MAX * PAGE_BYTES) {
     throw new RangeError(`a partition of ${shape.baseRows} rows does not fit 4 GiB; use more partitions`);
   }
   return { ...layout, byteLength };
 }
 
-/** Fresh, zeroed memory for a segment; pages take no RAM before they are written. */
-export function allocateSegment(layout: SegmentLayout): WebAssembly.Memory {
-  const pages = layout.byteLength / PAGE_BYTES;
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+/** Memory for at least `byteLength` bytes: the given one, grown where it is too small, or a fresh one. */
+export function memoryFor(byteLength: number, reused?: WebAssembly.Memory): WebAssembly.Memory {
+  const pages = byteLength / PAGE_BYTES;
+  if (reused === undefined) {
+    return new WebAssembly.Memory({ initial: pages, maximum: PAGES_MAX, shared: true });
+  }
+  const missing = pages - reused.buffer.byteLength / PAGE_BYTES;
+  if (missing > 0) reused.grow(missing);
+  return reused;
+}
+
+/** Makes the parts of a segment's memory zero that are not written before they are read. */
+export function clearSegment(layout: SegmentLayout, memory: WebAssembly.Memory): void {
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(0, 0, layout.scratch);
+  bytes.fill(0, layout.deadBits, layout.tombstoneLog);
 }

@@ -35,6 +35,9 @@ export class SegmentReader {
       layout.deltaCodes,
       layout.deltaTieKeys,
       layout.deltaFines,
+      layout.chunks.length,
+      layout.chunkHeads,
+      layout.idBytes,
     );
   }
 

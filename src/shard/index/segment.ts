@@ -3,7 +3,7 @@ import { findBaseRow } from './base-lookup.js';
 import { bytesEqual, copyPadded } from './code-bytes.js';
 import { DeltaLookup } from './delta-lookup.js';
 import type { IndexChange, IndexRow, PackedRows } from './index-api.js';
-import { allocateSegment, layOutSegment, type SegmentLayout, type SegmentShape } from './segment-layout.js';
+import type { SegmentLayout } from './segment-layout.js';
 
 /** Changes resolved against a segment: nothing is written yet. */
 export interface ChangePlan {
@@ -39,14 +39,17 @@ export class Segment {
   #lookup: DeltaLookup | undefined;
   #deltaCount = 0;
   #tombstones = 0;
+  #readers = 0;
+  #onUnused: (() => void) | undefined;
 
-  constructor(id: number, shape: SegmentShape, memory?: WebAssembly.Memory) {
+  /** @param memory laid out as `layout` says, with a base as described and an empty delta */
+  constructor(id: number, layout: SegmentLayout, memory: WebAssembly.Memory) {
     this.id = id;
-    this.layout = layOutSegment(shape);
-    this.memory = memory ?? allocateSegment(this.layout);
-    this.bytes = new Uint8Array(this.memory.buffer);
-    this.words = new Uint32Array(this.memory.buffer);
-    this.#tieKeys = new BigUint64Array(this.memory.buffer, this.layout.deltaTieKeys, shape.deltaCapacity);
+    this.layout = layout;
+    this.memory = memory;
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.#tieKeys = new BigUint64Array(memory.buffer, layout.deltaTieKeys, layout.deltaCapacity);
   }
 
   get deltaCount(): number {
@@ -61,6 +64,28 @@ export class Segment {
     return this.layout.baseRows + this.#deltaCount - this.#tombstones;
   }
 
+  /** Tells that a task reads the segment; every retain() needs its release(). */
+  retain(): void {
+    this.#readers++;
+  }
+
+  release(): void {
+    this.#readers--;
+    if (this.#readers === 0) this.#onUnused?.();
+  }
+
+  /** No new reader will come; calls back once the last one has gone, which may be at once. */
+  retire(onUnused: () => void): void {
+    if (this.#readers === 0) onUnused();
+    else this.#onUnused = onUnused;
+  }
+
+  /** The dead bits as they are now, for a rebuild. */
+  copyDeadBits(): Uint32Array {
+    const { deadBits, tombstoneLog } = this.layout;
+    return this.words.slice(deadBits / 4, tombstoneLog / 4);
+  }
+
   snapshot(): SegmentSnapshot {
     return { segment: this, deltaCount: this.#deltaCount, tombstones: this.#tombstones };
   }
@@ -70,6 +95,12 @@ export class Segment {
       this.#deltaCount + adds <= this.layout.deltaCapacity &&
       this.#tombstones + removes <= this.layout.tombstoneCapacity
     );
+  }
+
+  /** Time to rebuild: what is left must last until the rebuild is done. */
+  isHalfFull(): boolean {
+    const { deltaCapacity, tombstoneCapacity } = this.layout;
+    return this.#deltaCount * 2 > deltaCapacity || this.#tombstones * 2 > tombstoneCapacity;
   }
 
   /** Appends many rows at once, in bulk copies. */
@@ -154,8 +185,10 @@ export class Segment {
   #append(row: IndexRow): void {
     const { layout } = this;
     const at = this.#deltaCount;
-    this.bytes.set(row.code, layout.deltaCodes + at * layout.codeWords * 8);
-    this.bytes.set(row.fineCode, layout.deltaFines + at * layout.fineWords * 8);
+    const codeBytes = layout.codeWords * 8;
+    const fineBytes = layout.fineWords * 8;
+    copyPadded(this.bytes, layout.deltaCodes + at * codeBytes, codeBytes, row.code, 1);
+    copyPadded(this.bytes, layout.deltaFines + at * fineBytes, fineBytes, row.fineCode, 1);
     this.#tieKeys[at] = row.tieKey;
     this.#deltaCount++;
     this.#lookup?.add(this.#tieKeyLow(at), at);

@@ -2,6 +2,7 @@ import { assertCodeLength } from '../../core/code.js';
 import { KinscanError } from '../../core/errors.js';
 import { WorkerPool } from '../../runtime/worker-pool.js';
 import { compileKernel, K_MAX } from '../kernel/kernel.js';
+import { TABLE_CODES_MIN } from './chunk-plan.js';
 import { packedBytes } from './code-bytes.js';
 import type {
   IndexChange,
@@ -15,7 +16,10 @@ import type {
 } from './index-api.js';
 import { PartitionIndex } from './partition-index.js';
 import { QueryQueue } from './query-queue.js';
-import type { EveryWorkerTask, IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
+import { DELTA_ROWS_MIN } from './build-segment.js';
+import type { BuildResult, BuildTask } from './build-worker.js';
+import { MemoryReserve } from './memory-reserve.js';
+import type { IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
 import type { PreparedQuery } from './segment-reader.js';
 
 export type * from './index-api.js';
@@ -26,36 +30,59 @@ export async function openShardIndex(options: ShardIndexOptions): Promise<ShardI
   if (codeBits < 8 || codeBits > 256) throw new RangeError('codeBits is 8 to 256');
   if (fineCodeBits !== 0 && (fineCodeBits < 8 || fineCodeBits > 512))
     throw new RangeError('fineCodeBits is 0, or 8 to 512');
-  const workerData: SearchWorkerData = { kernel: await compileKernel(), codeBits, fineCodeBits };
+  const workerData: SearchWorkerData = {
+    kernel: await compileKernel(),
+    codeBits,
+    fineCodeBits,
+    probe: options.tuning?.probe ?? 'auto',
+  };
   const pool = new WorkerPool<IndexTask, SearchTaskResult>({
     file: new URL('./search-worker.js', import.meta.url),
     threads: searchThreads,
     queueLengthMax: searchThreads,
     workerData,
   });
-  const index = new WorkerShardIndex(options, pool);
-  await index.onEveryWorker(true);
-  return index;
+  const builder = new WorkerPool<BuildTask, BuildResult>({
+    file: new URL('./build-worker.js', import.meta.url),
+    threads: 1,
+    queueLengthMax: BUILDS_WAITING_MAX,
+    idleTimeoutMs: 1_000, // the thread's working memory goes with it
+  });
+  const arrived = new Int32Array(new SharedArrayBuffer(4));
+  const warmUps = Array.from({ length: searchThreads }, () =>
+    pool.run({ kind: 'warmUp', arrived, threads: searchThreads }),
+  );
+  await Promise.all(warmUps);
+  return new WorkerShardIndex(options, pool, builder);
 }
+
+/** One per partition at most; more partitions than that wait for memory, not for a thread. */
+const BUILDS_WAITING_MAX = 4_096;
 
 class WorkerShardIndex implements ShardIndex {
   readonly #options: ShardIndexOptions;
   readonly #pool: WorkerPool<IndexTask, SearchTaskResult>;
+  readonly #builder: WorkerPool<BuildTask, BuildResult>;
   readonly #queue: QueryQueue;
+  readonly #reserve = new MemoryReserve();
   readonly #partitions = new Map<number, PartitionIndex>();
   #segmentIds = 0;
-  #forgetting: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: ShardIndexOptions, pool: WorkerPool<IndexTask, SearchTaskResult>) {
+  constructor(
+    options: ShardIndexOptions,
+    pool: WorkerPool<IndexTask, SearchTaskResult>,
+    builder: WorkerPool<BuildTask, BuildResult>,
+  ) {
     this.#options = options;
     this.#pool = pool;
+    this.#builder = builder;
     const takeSnapshot = (partition: number) => this.#partitions.get(partition)?.snapshot();
     this.#queue = new QueryQueue(pool, takeSnapshot, options.queueLengthMax);
   }
 
   load(partition: number, rows: PackedRows): void {
-    const { codeBits, fineCodeBits, searchThreads } = this.#options;
+    const { codeBits, fineCodeBits, searchThreads, tuning } = this.#options;
     const fits =
       rows.tieKeys.length >= rows.count &&
       rows.codes.length === rows.count * packedBytes(codeBits) &&
@@ -70,12 +97,14 @@ class WorkerShardIndex implements ShardIndex {
       codeBits,
       fineCodeBits,
       slots: searchThreads,
+      deltaRowsMin: tuning?.deltaRowsMin ?? DELTA_ROWS_MIN,
+      tableCodesMin: tuning?.tableCodesMin ?? TABLE_CODES_MIN,
       nextSegmentId: () => ++this.#segmentIds,
-      onSegmentReplaced: () => this.#forgetOldSegments(),
+      builder: this.#builder,
+      reserve: this.#reserve,
     };
-    const isNew = !this.#partitions.has(partition);
+    this.drop(partition);
     this.#partitions.set(partition, new PartitionIndex(options, rows));
-    if (!isNew) this.#forgetOldSegments();
   }
 
   async apply(partition: number, changes: readonly IndexChange[]): Promise<void> {
@@ -106,35 +135,19 @@ class WorkerShardIndex implements ShardIndex {
   }
 
   drop(partition: number): void {
-    if (this.#partitions.delete(partition)) this.#forgetOldSegments();
+    this.#partitions.get(partition)?.drop();
+    this.#partitions.delete(partition);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all([...this.#partitions.values()].map((partition) => partition.settled()));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queue.drain();
-    await this.#pool.close();
-  }
-
-  /** Runs a task on every search thread at once. */
-  onEveryWorker(warmUp: boolean): Promise<void> {
-    return this.#queue.whileIdle(async () => {
-      const task: EveryWorkerTask = {
-        kind: 'everyWorker',
-        arrived: new Int32Array(new SharedArrayBuffer(4)),
-        workers: this.#pool.threads,
-        warmUp,
-        live: Uint32Array.from([...this.#partitions.values()].map((p) => p.segmentId)),
-      };
-      await Promise.all(Array.from({ length: this.#pool.threads }, () => this.#pool.run(task)));
-    });
-  }
-
-  // Lets the threads drop memory that no partition uses any more; several calls in a row are one round.
-  #forgetOldSegments(): void {
-    this.#forgetting ??= Promise.resolve()
-      .then(() => (this.#closed ? undefined : this.onEveryWorker(false)))
-      .catch(() => undefined) // a thread that died holds nothing
-      .finally(() => (this.#forgetting = undefined));
+    await this.settled();
+    await Promise.all([this.#pool.close(), this.#builder.close()]);
   }
 
   #checkRow(row: IndexRow): void {
@@ -163,7 +176,7 @@ class WorkerShardIndex implements ShardIndex {
     }
     assertCodeLength(query.code, codeBits);
     const hasFineCode = query.fineCode !== undefined && query.fineCode.length > 0;
-    if (hasFineCode) this.#checkFineCode(query.fineCode as Uint8Array, fineCodeBits);
+    if (hasFineCode) this.#checkFineCode(query.fineCode, fineCodeBits);
     return {
       k: query.k,
       maxDistance: Math.min(maxDistance, codeBits),

@@ -1,5 +1,5 @@
 import { searchSegments } from './search-segments.js';
-import { allocateSegment, layOutSegment } from './segment-layout.js';
+import { layOutSegment, memoryFor } from './segment-layout.js';
 import { SegmentReader, type SegmentView } from './segment-reader.js';
 
 const ROWS = 4_096;
@@ -16,11 +16,12 @@ export function warmUpKernel(module: WebAssembly.Module, codeBits: number, fineC
     baseRows: 0,
     groups: 0,
     grouped: false,
+    chunks: [],
     deltaCapacity: ROWS,
     tombstoneCapacity: 1,
     slots: 1,
   });
-  const memory = allocateSegment(layout);
+  const memory = memoryFor(layout.byteLength);
   const reader = new SegmentReader(module, { partition: 0, segmentId: 0, layout, memory });
   const { bytes } = reader;
   for (let i = 0; i < ROWS * layout.codeWords * 8; i++)

@@ -41,11 +41,16 @@ export interface KernelExports {
       deltaCodes: number,
       deltaTieKeys: number,
       deltaFines: number,
+      chunkCount: number,
+      chunkHeads: number,
+      idBytes: number,
     ]
   ): void;
   begin(s: number, k: number, maxDistance: number, tombstones: number, fine: number, partition: number): void;
   scanBase(s: number): void;
   scanDelta(s: number, from: number, to: number): void;
+  countProbe(s: number, chunk: number, radius: number): number;
+  probe(s: number, chunk: number, radius: number): void;
   rank(s: number): void;
   absorb(s: number, count: number): void;
   sortHeap(s: number): void;

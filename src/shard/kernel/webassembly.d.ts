@@ -7,7 +7,10 @@ declare namespace WebAssembly {
   class Memory {
     /** Sizes in pages of 64 KiB; a shared memory needs a maximum. */
     constructor(descriptor: { initial: number; maximum: number; shared: true });
+    /** Grows with the memory; buffers taken before keep their length and stay valid. */
     readonly buffer: SharedArrayBuffer;
+    /** @returns the size before, in pages */
+    grow(pages: number): number;
   }
   class Instance {
     constructor(module: Module, imports: { env: { memory: Memory } });

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { hammingDistance } from '../../../src/core/code.js';
 import { packageRoot } from '../../../src/runtime/package-root.js';
-import { allocateSegment, layOutSegment } from '../../../src/shard/index/segment-layout.js';
+import { layOutSegment, memoryFor } from '../../../src/shard/index/segment-layout.js';
 import { SegmentReader } from '../../../src/shard/index/segment-reader.js';
 import {
   CODE_WORDS_MAX,
@@ -23,6 +23,7 @@ function readerOf(codeBits: number, codes: readonly Uint8Array[]): SegmentReader
     baseRows: 0,
     groups: 0,
     grouped: false,
+    chunks: [],
     deltaCapacity: codes.length,
     tombstoneCapacity: 1,
     slots: 1,
@@ -31,7 +32,7 @@ function readerOf(codeBits: number, codes: readonly Uint8Array[]): SegmentReader
     partition: 0,
     segmentId: 1,
     layout,
-    memory: allocateSegment(layout),
+    memory: memoryFor(layout.byteLength),
   });
   codes.forEach((code, i) => reader.bytes.set(code, layout.deltaCodes + i * layout.codeWords * 8));
   return reader;

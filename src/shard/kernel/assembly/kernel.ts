@@ -11,9 +11,11 @@
 //   20      TOMBSTONES u32 the snapshot: tombstones from this one on do not count yet
 //   24      FINE u32       1: rank by fine codes within a distance
 //   28      PARTITION u32
+//   32      PROBED u32     1: some of `completed` is not 0
 //   64      the query's code, 32 bytes
 //   128     the query's fine code, 64 bytes
 //   256     hist u32[257]: rows seen per distance (at least; never more than are alive)
+//   1344    completed u32[32]: per chunk, how many radii of it were probed (0, 1, ... completed - 1)
 //   2048    heap: K_MAX entries of 16 bytes, the worst on top
 //   162048  carry: K_MAX entries, the heap of the partition before
 //   322048  candidates: CANDIDATES_MAX entries u64 = distance << 32 | id
@@ -26,9 +28,11 @@ const CAND_COUNT: usize = 16;
 const TOMBSTONES: usize = 20;
 const FINE: usize = 24;
 const PARTITION: usize = 28;
+const PROBED: usize = 32;
 const QUERY: usize = 64;
 const FINE_QUERY: usize = 128;
 const HIST: usize = 256;
+const COMPLETED: usize = 1344;
 const HEAP: usize = 2048;
 const CARRY: usize = 162048;
 const CANDIDATES: usize = 322048;
@@ -54,17 +58,25 @@ let deltaCodes: usize = 0;
 let deltaTieKeys: usize = 0;
 let deltaFines: usize = 0;
 
+// chunk tables: heads of 20 bytes {word u32, shift u32, bits u32, offsets u32, ids u32 (0: the codes' own order)}
+let chunkCount: u32 = 0;
+let chunkHeads: usize = 0;
+let idBytes: usize = 0;
+const CHUNK_HEAD_BYTES: usize = 20;
+
 /** @param isGrouped false: the base holds one code per row and there is no `starts` column */
 export function configure(
   codeWords_: u32, fineWords_: u32, baseRows_: u32, groups_: u32, isGrouped: bool,
   codes_: usize, starts_: usize, tieKeys_: usize, fines_: usize,
   deadBits_: usize, tombstoneLog_: usize, tombstoneCount_: usize,
   deltaCodes_: usize, deltaTieKeys_: usize, deltaFines_: usize,
+  chunkCount_: u32, chunkHeads_: usize, idBytes_: usize,
 ): void {
   codeWords = codeWords_; fineWords = fineWords_; baseRows = baseRows_; groups = groups_; grouped = isGrouped;
   codes = codes_; starts = starts_; tieKeys = tieKeys_; fines = fines_;
   deadBits = deadBits_; tombstoneLog = tombstoneLog_; tombstoneCount = tombstoneCount_;
   deltaCodes = deltaCodes_; deltaTieKeys = deltaTieKeys_; deltaFines = deltaFines_;
+  chunkCount = chunkCount_; chunkHeads = chunkHeads_; idBytes = idBytes_;
 }
 
 /** Starts a query on this segment's scratch; the query's code and fine code were written to it before. */
@@ -77,7 +89,9 @@ export function begin(s: usize, k: u32, maxDistance: u32, tombstones: u32, fine:
   store<u32>(s, tombstones, TOMBSTONES);
   store<u32>(s, fine && fineWords > 0 ? 1 : 0, FINE);
   store<u32>(s, partition, PARTITION);
+  store<u32>(s, 0, PROBED);
   memory.fill(s + HIST, 0, 257 * 4);
+  memory.fill(s + COMPLETED, 0, 32 * 4);
 }
 
 // ---- who is alive -------------------------------------------------------------------------------------------------
@@ -163,7 +177,7 @@ function compact(s: usize): void {
 
 // ---- linear scan --------------------------------------------------------------------------------------------------
 
-/** Scans all distinct codes of the base. */
+/** Scans all codes of the base. What was probed before is offered no second time. */
 export function scanBase(s: usize): void {
   scan(s, codes, 0, groups, 0);
 }
@@ -177,6 +191,15 @@ function scan(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
   if (codeWords == 1) scan1(s, column, from, to, flag);
   else if (codeWords == 2) scan2(s, column, from, to, flag);
   else scanWide(s, column, from, to, flag);
+}
+
+// A scan met a code or delta row: offers it, unless a probe did.
+function meet(s: usize, id: u32, d: u32): u32 {
+  if (load<u32>(s, PROBED) && !(id & DELTA_FLAG)) {
+    const thr = load<u32>(s, THR);
+    if (d > thr || isSeen(s, codes + (<usize>id * codeWords << 3))) return thr;
+  }
+  return offer(s, id, d);
 }
 
 // @ts-ignore: decorator
@@ -199,18 +222,18 @@ function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
     const d5 = distance1(p, 40, q);
     const d6 = distance1(p, 48, q);
     const d7 = distance1(p, 56, q);
-    if (d0 <= thr) thr = offer(s, i | flag, d0);
-    if (d1 <= thr) thr = offer(s, (i + 1) | flag, d1);
-    if (d2 <= thr) thr = offer(s, (i + 2) | flag, d2);
-    if (d3 <= thr) thr = offer(s, (i + 3) | flag, d3);
-    if (d4 <= thr) thr = offer(s, (i + 4) | flag, d4);
-    if (d5 <= thr) thr = offer(s, (i + 5) | flag, d5);
-    if (d6 <= thr) thr = offer(s, (i + 6) | flag, d6);
-    if (d7 <= thr) thr = offer(s, (i + 7) | flag, d7);
+    if (d0 <= thr) thr = meet(s, i | flag, d0);
+    if (d1 <= thr) thr = meet(s, (i + 1) | flag, d1);
+    if (d2 <= thr) thr = meet(s, (i + 2) | flag, d2);
+    if (d3 <= thr) thr = meet(s, (i + 3) | flag, d3);
+    if (d4 <= thr) thr = meet(s, (i + 4) | flag, d4);
+    if (d5 <= thr) thr = meet(s, (i + 5) | flag, d5);
+    if (d6 <= thr) thr = meet(s, (i + 6) | flag, d6);
+    if (d7 <= thr) thr = meet(s, (i + 7) | flag, d7);
   }
   for (; i < to; i++, p += 8) {
     const d = distance1(p, 0, q);
-    if (d <= thr) thr = offer(s, i | flag, d);
+    if (d <= thr) thr = meet(s, i | flag, d);
   }
 }
 
@@ -231,14 +254,14 @@ function scan2(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
     const d1 = distance2(p, 16, q0, q1);
     const d2 = distance2(p, 32, q0, q1);
     const d3 = distance2(p, 48, q0, q1);
-    if (d0 <= thr) thr = offer(s, i | flag, d0);
-    if (d1 <= thr) thr = offer(s, (i + 1) | flag, d1);
-    if (d2 <= thr) thr = offer(s, (i + 2) | flag, d2);
-    if (d3 <= thr) thr = offer(s, (i + 3) | flag, d3);
+    if (d0 <= thr) thr = meet(s, i | flag, d0);
+    if (d1 <= thr) thr = meet(s, (i + 1) | flag, d1);
+    if (d2 <= thr) thr = meet(s, (i + 2) | flag, d2);
+    if (d3 <= thr) thr = meet(s, (i + 3) | flag, d3);
   }
   for (; i < to; i++, p += 16) {
     const d = distance2(p, 0, q0, q1);
-    if (d <= thr) thr = offer(s, i | flag, d);
+    if (d <= thr) thr = meet(s, i | flag, d);
   }
 }
 
@@ -254,7 +277,110 @@ function scanWide(s: usize, column: usize, from: u32, to: u32, flag: u32): void 
   for (let i = from; i < to; i++, p += stride) {
     let d = distance2(p, 0, q0, q1) + <u32>popcnt<u64>(load<u64>(p + 16) ^ q2);
     if (codeWords == 4) d += <u32>popcnt<u64>(load<u64>(p + 24) ^ q3);
-    if (d <= thr) thr = offer(s, i | flag, d);
+    if (d <= thr) thr = meet(s, i | flag, d);
+  }
+}
+
+// ---- multi-index hashing ------------------------------------------------------------------------------------------
+//
+// Chunk c of a code is `bits` bits of one word. Its table lists the codes by the value of that chunk: those with value v
+// are ids[offsets[v] .. offsets[v + 1]). The first chunk is what the codes are sorted by, so it needs no ids.
+// Probing (c, r) visits every code whose chunk c differs from the query's in exactly r bits. Codes not visited after
+// completed[c] radii of each chunk differ in completed[c] bits or more in every chunk, hence in sum(completed) in all.
+
+function chunkHead(c: u32): usize {
+  return chunkHeads + <usize>c * CHUNK_HEAD_BYTES;
+}
+
+function queryChunk(s: usize, head: usize): u32 {
+  const word = load<u64>(s + (<usize>load<u32>(head) << 3), QUERY);
+  return <u32>(word >> load<u32>(head, 4)) & ((1 << load<u32>(head, 8)) - 1);
+}
+
+// Whether an earlier probe of this query visited the code at p.
+function isSeen(s: usize, p: usize): bool {
+  for (let c: u32 = 0; c < chunkCount; c++) {
+    const completed = load<u32>(s + (<usize>c << 2), COMPLETED);
+    if (completed == 0) continue;
+    const head = chunkHead(c);
+    const at = <usize>load<u32>(head) << 3;
+    const x = (load<u64>(p + at) ^ load<u64>(s + at, QUERY)) >> load<u32>(head, 4);
+    if (<u32>popcnt<u32>(<u32>x & ((1 << load<u32>(head, 8)) - 1)) < completed) return true;
+  }
+  return false;
+}
+
+// The next larger number with as many bits set (Gosper); 0 has no other.
+// @ts-ignore: decorator
+@inline
+function nextMask(mask: u32): u32 {
+  const ripple = mask + (mask & (0 - mask));
+  return ripple | ((ripple ^ mask) >> (2 + ctz<u32>(mask)));
+}
+
+/** Codes that probing (chunk, radius) would visit. */
+export function countProbe(s: usize, chunk: u32, radius: u32): u32 {
+  const head = chunkHead(chunk);
+  const value = queryChunk(s, head);
+  const offsets = <usize>load<u32>(head, 12);
+  const end: u32 = 1 << load<u32>(head, 8);
+  let count: u32 = 0;
+  for (let mask: u32 = (1 << radius) - 1; mask < end; mask = nextMask(mask)) {
+    const at = offsets + (<usize>(value ^ mask) << 2);
+    count += load<u32>(at, 4) - load<u32>(at);
+    if (mask == 0) break;
+  }
+  return count;
+}
+
+/** Visits the codes of (chunk, radius), where radius is completed[chunk], and completes it. */
+export function probe(s: usize, chunk: u32, radius: u32): void {
+  const head = chunkHead(chunk);
+  const value = queryChunk(s, head);
+  const offsets = <usize>load<u32>(head, 12);
+  const ids = <usize>load<u32>(head, 16);
+  const end: u32 = 1 << load<u32>(head, 8);
+  for (let mask: u32 = (1 << radius) - 1; mask < end; mask = nextMask(mask)) {
+    const at = offsets + (<usize>(value ^ mask) << 2);
+    const from = load<u32>(at);
+    const to = load<u32>(at, 4);
+    if (codeWords == 1) probeBucket1(s, ids, from, to);
+    else probeBucket(s, ids, from, to);
+    if (mask == 0) break;
+  }
+  store<u32>(s + (<usize>chunk << 2), radius + 1, COMPLETED);
+  store<u32>(s, 1, PROBED);
+}
+
+// @ts-ignore: decorator
+@inline
+function idAt(ids: usize, i: u32): u32 {
+  if (ids == 0) return i;
+  return idBytes == 4 ? load<u32>(ids + (<usize>i << 2)) : load<u32>(ids + <usize>i * 3) & 0xffffff;
+}
+
+// @ts-ignore: decorator
+@inline
+function probeBucket1(s: usize, ids: usize, from: u32, to: u32): void {
+  const q = load<u64>(s, QUERY);
+  let thr = load<u32>(s, THR);
+  for (let i = from; i < to; i++) {
+    const id = idAt(ids, i);
+    const p = codes + (<usize>id << 3);
+    const d = distance1(p, 0, q);
+    if (d <= thr && !isSeen(s, p)) thr = offer(s, id, d);
+  }
+}
+
+function probeBucket(s: usize, ids: usize, from: u32, to: u32): void {
+  const bytes = <usize>codeWords << 3;
+  let thr = load<u32>(s, THR);
+  for (let i = from; i < to; i++) {
+    const id = idAt(ids, i);
+    const p = codes + <usize>id * bytes;
+    let d: u32 = 0;
+    for (let w: usize = 0; w < bytes; w += 8) d += <u32>popcnt<u64>(load<u64>(p + w) ^ load<u64>(s + w, QUERY));
+    if (d <= thr && !isSeen(s, p)) thr = offer(s, id, d);
   }
 }
 

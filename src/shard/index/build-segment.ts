@@ -1,0 +1,179 @@
+import { planChunks } from './chunk-plan.js';
+import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import {
+  clearSegment,
+  layOutSegment,
+  memoryFor,
+  type ChunkTable,
+  type SegmentLayout,
+} from './segment-layout.js';
+
+/** What a rebuilt segment needs room for. */
+export interface BuildRequest {
+  readonly source: FrozenSegment;
+  /** Written over and grown as needed; nobody else may use it. */
+  readonly memory: WebAssembly.Memory;
+  /** Room for at least this many appended rows and removed rows. */
+  readonly deltaCapacityMin: number;
+  readonly tombstoneCapacityMin: number;
+  readonly deltaRowsMin: number;
+  readonly tableCodesMin: number;
+}
+
+/** Up to this share of repeated codes the base keeps one code per row and no `starts`: smaller, and as fast. */
+const REPEATED_SHARE_MAX = 1 / 16;
+/** What a small partition may append before it is rebuilt. */
+export const DELTA_ROWS_MIN = 16_384;
+const DELTA_ROWS_MAX = 200_000;
+
+/**
+ * Builds a segment whose base holds all live rows of `source`, with an empty delta, in `memory`.
+ * Runs on the build thread while the source is searched and appended to: it reads only what the source's snapshot
+ * covers, and that never changes.
+ */
+export function buildSegment(request: BuildRequest): SegmentLayout {
+  const { source, memory } = request;
+  const merged = mergeOrder(source);
+  const layout = layOutSegment(shapeOf(request, merged));
+  memoryFor(layout.byteLength, memory);
+  clearSegment(layout, memory);
+  const words = new Uint32Array(memory.buffer);
+  writeRows(source, merged, layout, words);
+  for (const chunk of layout.chunks) writeChunkTable(chunk, layout, words, new Uint8Array(memory.buffer));
+  layout.chunks.forEach(({ word, shift, bits, offsets, ids }, i) => {
+    words.set([word, shift, bits, offsets, ids], layout.chunkHeads / 4 + i * 5);
+  });
+  return layout;
+}
+
+/** Rows that may be appended to a base of this size before it is rebuilt: an eighth, within bounds. */
+export function deltaRowsFor(baseRows: number, rowsMin: number): number {
+  return Math.min(DELTA_ROWS_MAX, Math.max(rowsMin, Math.ceil(baseRows / 8)));
+}
+
+function shapeOf({ source, ...request }: BuildRequest, { order, starts }: MergedOrder) {
+  const { codeBits, fineCodeBits, codeWords, fineWords, slots } = source.layout;
+  const baseRows = order.length;
+  const grouped = baseRows - starts.length > starts.length * REPEATED_SHARE_MAX;
+  const groups = grouped ? starts.length : baseRows;
+  const spareRows = deltaRowsFor(baseRows, request.deltaRowsMin);
+  return {
+    codeBits,
+    fineCodeBits,
+    slots,
+    baseRows,
+    groups,
+    grouped,
+    chunks: planChunks(codeBits, groups, baseRows * (codeWords + 1 + fineWords) * 8, request.tableCodesMin),
+    deltaCapacity: Math.max(spareRows, request.deltaCapacityMin),
+    tombstoneCapacity: Math.max(spareRows, request.tombstoneCapacityMin),
+  };
+}
+
+function writeRows(
+  source: FrozenSegment,
+  { order, starts }: MergedOrder,
+  layout: SegmentLayout,
+  words: Uint32Array,
+): void {
+  const from = source.layout;
+  const gather = (
+    target: number,
+    base: number,
+    delta: number,
+    width: number,
+    rows: ArrayLike<number>,
+  ): void => {
+    gatherWords(source, { words, target: target / 4, base: base / 4, delta: delta / 4, width }, rows);
+  };
+  gather(layout.tieKeys, from.tieKeys, from.deltaTieKeys, 2, order);
+  if (layout.fineWords > 0) gather(layout.fines, from.fines, from.deltaFines, layout.fineWords * 2, order);
+  if (layout.grouped) {
+    words.set(starts, layout.starts / 4);
+    words[layout.starts / 4 + layout.groups] = layout.baseRows;
+  }
+  const firstRows = layout.grouped ? starts : undefined;
+  const stride = layout.codeWords * 2;
+  const groupOf = rowToGroup(source);
+  let target = layout.codes / 4;
+  for (let group = 0; group < layout.groups; group++, target += stride) {
+    const row = order[firstRows === undefined ? group : (firstRows[group] as number)] as number;
+    const at =
+      row < from.baseRows
+        ? from.codes / 4 + groupOf(row) * stride
+        : from.deltaCodes / 4 + (row - from.baseRows) * stride;
+    for (let w = 0; w < stride; w++) words[target + w] = source.words[at + w] as number;
+  }
+}
+
+// The group of a base row, for base rows asked in ascending order.
+function rowToGroup({ layout, words }: FrozenSegment): (row: number) => number {
+  if (!layout.grouped) return (row) => row;
+  let group = 0;
+  return (row) => {
+    while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
+    return group;
+  };
+}
+
+interface Gather {
+  /** of the new segment */
+  readonly words: Uint32Array;
+  /** word offsets of the column: in the new segment, in the source's base, in the source's delta */
+  readonly target: number;
+  readonly base: number;
+  readonly delta: number;
+  /** words per row */
+  readonly width: number;
+}
+
+function gatherWords(
+  source: FrozenSegment,
+  { words, target, base, delta, width }: Gather,
+  rows: ArrayLike<number>,
+): void {
+  const { baseRows } = source.layout;
+  const from = source.words;
+  for (let i = 0, to = target; i < rows.length; i++) {
+    const row = rows[i] as number;
+    const at = row < baseRows ? base + row * width : delta + (row - baseRows) * width;
+    for (let w = 0; w < width; w++) words[to++] = from[at + w] as number;
+  }
+}
+
+// Lists the codes by the value of one chunk: a counting sort.
+function writeChunkTable(
+  chunk: ChunkTable,
+  layout: SegmentLayout,
+  words: Uint32Array,
+  bytes: Uint8Array,
+): void {
+  const { groups, codeWords, idBytes } = layout;
+  const offsets = words.subarray(chunk.offsets / 4, chunk.offsets / 4 + 2 ** chunk.bits + 1);
+  offsets.fill(0);
+  const first = layout.codes / 4 + chunk.word * 2;
+  const valueOf = (group: number): number => {
+    const low = words[first + group * codeWords * 2] as number;
+    const high = words[first + group * codeWords * 2 + 1] as number;
+    const { shift, bits } = chunk;
+    const whole =
+      shift >= 32 ? high >>> (shift - 32) : shift === 0 ? low : (low >>> shift) | (high << (32 - shift));
+    return whole & (2 ** bits - 1);
+  };
+  for (let group = 0; group < groups; group++) {
+    const value = valueOf(group);
+    offsets[value + 1] = (offsets[value + 1] as number) + 1;
+  }
+  for (let value = 1; value < offsets.length; value++) {
+    offsets[value] = (offsets[value] as number) + (offsets[value - 1] as number);
+  }
+  if (chunk.ids === 0) return;
+  const next = offsets.slice(0, -1);
+  for (let group = 0; group < groups; group++) {
+    const value = valueOf(group);
+    const position = next[value] as number;
+    next[value] = position + 1;
+    let at = chunk.ids + position * idBytes;
+    for (let rest = group, b = 0; b < idBytes; b++, rest >>>= 8) bytes[at++] = rest & 255;
+  }
+}

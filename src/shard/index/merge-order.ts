@@ -1,0 +1,168 @@
+import type { SegmentLayout } from './segment-layout.js';
+import { sortByKey } from './radix-sort.js';
+
+/** A segment as it was at one moment, for the thread that rebuilds it. */
+export interface FrozenSegment {
+  readonly layout: SegmentLayout;
+  readonly words: Uint32Array;
+  readonly deltaCount: number;
+  /** The dead bits at that moment; the segment's own may have moved on. */
+  readonly deadBits: Uint32Array;
+}
+
+/** The live rows of a segment in the order of a base, and where its codes begin. */
+export interface MergedOrder {
+  /** Row numbers of the source, ascending by (code, tieKey). */
+  readonly order: Uint32Array;
+  /** Positions in `order` where a code begins that the row before does not have. */
+  readonly starts: Uint32Array;
+}
+
+/**
+ * Merges the base (sorted already) with the delta (sorted here), leaving out what is dead.
+ * Words are compared as unsigned 64-bit numbers, word 0 first; halves are read as u32, which beats BigInt many times.
+ */
+export function mergeOrder(source: FrozenSegment): MergedOrder {
+  return new OrderMerger(source).merge();
+}
+
+class OrderMerger {
+  readonly #source: FrozenSegment;
+  readonly #delta: Uint32Array;
+  readonly #order: Uint32Array;
+  readonly #starts: Uint32Array;
+  #deltaNext = 0;
+  #rows = 0;
+  #codes = 0;
+  /** Where the code of the row emitted last lies, as an index of `words`; -1 before the first. */
+  #lastCode = -1;
+
+  constructor(source: FrozenSegment) {
+    this.#source = source;
+    this.#delta = sortedDelta(source);
+    const rowsMax = source.layout.baseRows + this.#delta.length;
+    this.#order = new Uint32Array(rowsMax);
+    this.#starts = new Uint32Array(rowsMax);
+  }
+
+  merge(): MergedOrder {
+    const { layout, words } = this.#source;
+    for (let group = 0; group < layout.groups; group++) {
+      const from = layout.grouped ? (words[layout.starts / 4 + group] as number) : group;
+      const to = layout.grouped ? (words[layout.starts / 4 + group + 1] as number) : group + 1;
+      this.#mergeGroup(codeAt(layout, group), from, to);
+    }
+    while (this.#deltaNext < this.#delta.length) this.#emitDelta();
+    return { order: this.#order.subarray(0, this.#rows), starts: this.#starts.subarray(0, this.#codes) };
+  }
+
+  // Delta rows with this very code and later tie keys stay for the next group: ungrouped, it may have the same code.
+  #mergeGroup(code: number, from: number, to: number): void {
+    let relation = this.#compareDelta(code);
+    while (relation < 0) {
+      this.#emitDelta();
+      relation = this.#compareDelta(code);
+    }
+    for (let row = from; row < to; row++) {
+      if (this.#isDead(row)) continue;
+      while (relation === 0 && this.#deltaKeyIsLess(row)) {
+        this.#emitDelta();
+        relation = this.#compareDelta(code);
+      }
+      this.#emit(row, code);
+    }
+  }
+
+  // The code of the next delta row against the code at word `at`; positive where the delta is at its end.
+  #compareDelta(at: number): number {
+    if (this.#deltaNext === this.#delta.length) return 1;
+    return this.#compareCodes(this.#deltaCode(), at);
+  }
+
+  #compareCodes(a: number, b: number): number {
+    const { layout, words } = this.#source;
+    for (let w = 0; w < layout.codeWords * 2; w += 2) {
+      const high = (words[a + w + 1] as number) - (words[b + w + 1] as number);
+      if (high !== 0) return high;
+      const low = (words[a + w] as number) - (words[b + w] as number);
+      if (low !== 0) return low;
+    }
+    return 0;
+  }
+
+  #deltaCode(): number {
+    const { layout } = this.#source;
+    return layout.deltaCodes / 4 + (this.#delta[this.#deltaNext] as number) * layout.codeWords * 2;
+  }
+
+  #deltaKeyIsLess(row: number): boolean {
+    const { layout, words } = this.#source;
+    const a = layout.deltaTieKeys / 4 + (this.#delta[this.#deltaNext] as number) * 2;
+    const b = layout.tieKeys / 4 + row * 2;
+    const high = (words[a + 1] as number) - (words[b + 1] as number);
+    return high !== 0 ? high < 0 : (words[a] as number) < (words[b] as number);
+  }
+
+  #emitDelta(): void {
+    const code = this.#deltaCode();
+    this.#emit(this.#source.layout.baseRows + (this.#delta[this.#deltaNext] as number), code);
+    this.#deltaNext++;
+  }
+
+  #emit(row: number, code: number): void {
+    if (code !== this.#lastCode && (this.#lastCode < 0 || this.#compareCodes(code, this.#lastCode) !== 0)) {
+      this.#starts[this.#codes++] = this.#rows;
+    }
+    this.#lastCode = code;
+    this.#order[this.#rows++] = row;
+  }
+
+  #isDead(row: number): boolean {
+    return isDead(this.#source, row);
+  }
+}
+
+function codeAt(layout: SegmentLayout, group: number): number {
+  return layout.codes / 4 + group * layout.codeWords * 2;
+}
+
+function isDead({ deadBits }: FrozenSegment, row: number): boolean {
+  return ((deadBits[row >>> 5] as number) & (1 << (row & 31))) !== 0;
+}
+
+// The live delta rows by (code, tieKey), least important key first.
+function sortedDelta(source: FrozenSegment): Uint32Array {
+  const { layout, words, deltaCount } = source;
+  let alive = 0;
+  const rows = new Uint32Array(deltaCount);
+  for (let i = 0; i < deltaCount; i++) if (!isDead(source, layout.baseRows + i)) rows[alive++] = i;
+  const order = rows.subarray(0, alive);
+  const tieKeys = layout.deltaTieKeys / 4;
+  const tieKeyHalf = (half: number) => (row: number) => words[tieKeys + row * 2 + half] as number;
+  if (!isSortedBy(order, tieKeyHalf(1), tieKeyHalf(0))) {
+    sortByKey(order, tieKeyHalf(0));
+    sortByKey(order, tieKeyHalf(1));
+  }
+  const codes = layout.deltaCodes / 4;
+  const stride = layout.codeWords * 2;
+  for (let word = layout.codeWords - 1; word >= 0; word--) {
+    for (const half of [word * 2, word * 2 + 1])
+      sortByKey(order, (row) => words[codes + row * stride + half] as number);
+  }
+  return order;
+}
+
+// Stored blobs come in the order of tie keys, so this spares most start-ups half of the sort.
+function isSortedBy(
+  order: Uint32Array,
+  high: (row: number) => number,
+  low: (row: number) => number,
+): boolean {
+  for (let i = 1; i < order.length; i++) {
+    const before = order[i - 1] as number;
+    const row = order[i] as number;
+    const difference = high(before) - high(row) || low(before) - low(row);
+    if (difference > 0) return false;
+  }
+  return true;
+}
