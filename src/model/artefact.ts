@@ -69,7 +69,11 @@ export interface Model extends TrainedModel {
 }
 
 /** The SHA-256 that names a model: whatever changes a code changes it, nothing else does. */
-export function modelVersionOf(network: Network, standardisation: Standardisation, weightBytes: Uint8Array): string {
+export function modelVersionOf(
+  network: Network,
+  standardisation: Standardisation,
+  weightBytes: Uint8Array,
+): string {
   const preprocessing = {
     layers: network.layers,
     outputs: network.outputs,
@@ -78,7 +82,11 @@ export function modelVersionOf(network: Network, standardisation: Standardisatio
     std: standardisation.std,
     resizeKernel: RESIZE_KERNEL,
   };
-  return createHash('sha256').update(JSON.stringify(preprocessing)).update('\n').update(weightBytes).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(preprocessing))
+    .update('\n')
+    .update(weightBytes)
+    .digest('hex');
 }
 
 /**
@@ -106,7 +114,11 @@ export async function saveModel(folder: string, model: TrainedModel): Promise<st
     weightsManifest: [
       {
         paths: [WEIGHTS_FILE],
-        weights: network.parameters.map(({ name, shape }) => ({ name, shape: [...shape], dtype: 'float32' as const })),
+        weights: network.parameters.map(({ name, shape }) => ({
+          name,
+          shape: [...shape],
+          dtype: 'float32' as const,
+        })),
       },
     ],
   };

@@ -13,8 +13,12 @@ export class BatchSampler {
    * @param indices the images to draw from
    */
   constructor(labels: Uint16Array, indices: Uint32Array, classCount: number, classBalance: number) {
-    this.#members = Array.from({ length: classCount }, (_, label) => indices.filter((index) => labels[index] === label));
-    const weights = this.#members.map((members) => (members.length === 0 ? 0 : members.length ** classBalance));
+    this.#members = Array.from({ length: classCount }, (_, label) =>
+      indices.filter((index) => labels[index] === label),
+    );
+    const weights = this.#members.map((members) =>
+      members.length === 0 ? 0 : members.length ** classBalance,
+    );
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     let reached = 0;
     this.#cumulative = weights.map((weight) => (reached += weight / total));

@@ -11,7 +11,12 @@ import type { Weights } from './weights.js';
  * @param activations fc1 of the sample, shape [count, fc1 units]
  * @param firstUnit units before this one are left alone (those that a longer code took over)
  */
-export function calibrateHashLayer(network: Network, weights: Weights, activations: Float32Array, firstUnit: number): Weights {
+export function calibrateHashLayer(
+  network: Network,
+  weights: Weights,
+  activations: Float32Array,
+  firstUnit: number,
+): Weights {
   const layer = network.layers.find(({ name }) => name === 'fc2') as { inUnits: number };
   const { inUnits } = layer;
   const { codeBits } = network;
@@ -30,7 +35,8 @@ export function calibrateHashLayer(network: Network, weights: Weights, activatio
     }
     const mean = sum / count;
     const std = Math.sqrt(Math.max(sumOfSquares / count - mean * mean, 1e-12));
-    for (let at = 0; at < inUnits; at++) kernel[at * codeBits + unit] = (kernel[at * codeBits + unit] as number) / std;
+    for (let at = 0; at < inUnits; at++)
+      kernel[at * codeBits + unit] = (kernel[at * codeBits + unit] as number) / std;
     bias[unit] = -mean / std;
   }
   return new Map([...weights, ['fc2/kernel', kernel], ['fc2/bias', bias]]);

@@ -50,19 +50,30 @@ export async function writeCheckpoint(file: string, network: Network, checkpoint
   const length = Buffer.alloc(4);
   length.writeUInt32LE(text.length);
   const sets = [checkpoint.weights, checkpoint.velocities, ...(best === undefined ? [] : [best.weights])];
-  await writeFileAtomically(file, Buffer.concat([length, text, ...sets.map((set) => weightsToBytes(network, set))]));
+  await writeFileAtomically(
+    file,
+    Buffer.concat([length, text, ...sets.map((set) => weightsToBytes(network, set))]),
+  );
 }
 
 /** @throws KinscanError INVALID_ARGUMENT where the checkpoint is damaged or belongs to other settings or data */
-export async function readCheckpoint(file: string, network: Network, fingerprint: string): Promise<Checkpoint> {
+export async function readCheckpoint(
+  file: string,
+  network: Network,
+  fingerprint: string,
+): Promise<Checkpoint> {
   const bytes = await readFile(file);
   const { header, body } = splitHeader(bytes);
   if (header.fingerprint !== fingerprint) {
-    throw new KinscanError('INVALID_ARGUMENT', 'the checkpoint was made with other settings or other images; resume with the same ones');
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      'the checkpoint was made with other settings or other images; resume with the same ones',
+    );
   }
   const setBytes = network.parameters.reduce((sum, spec) => sum + 4 * sizeOfShape(spec.shape), 0);
   if (body.length !== setBytes * (header.best === null ? 2 : 3)) throw damaged();
-  const set = (index: number): Weights => weightsFromBytes(network, body.subarray(index * setBytes, (index + 1) * setBytes));
+  const set = (index: number): Weights =>
+    weightsFromBytes(network, body.subarray(index * setBytes, (index + 1) * setBytes));
   return {
     iteration: header.iteration,
     validationsWithoutGain: header.validationsWithoutGain,

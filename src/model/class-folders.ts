@@ -45,7 +45,8 @@ export async function loadClassFolders(
       const { file } = files[at] as ImageFile;
       try {
         const gray = await readPixels(await readFile(file), inputSize);
-        for (let i = 0; i < pixelsPerImage; i++) pixels[at * pixelsPerImage + i] = Math.round((gray[i] as number) * 255);
+        for (let i = 0; i < pixelsPerImage; i++)
+          pixels[at * pixelsPerImage + i] = Math.round((gray[i] as number) * 255);
         decoded[at] = 1;
       } catch (error) {
         if (!(error instanceof KinscanError)) throw error;
@@ -55,7 +56,10 @@ export async function loadClassFolders(
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-  const images = keepDecoded({ inputSize, classNames, labels: Uint16Array.from(files, ({ label }) => label), pixels }, decoded);
+  const images = keepDecoded(
+    { inputSize, classNames, labels: Uint16Array.from(files, ({ label }) => label), pixels },
+    decoded,
+  );
   classNames.forEach((name, label) => {
     if (!images.labels.includes(label)) throw invalidData(`no image of class '${name}' can be read`);
   });
@@ -65,7 +69,9 @@ export async function loadClassFolders(
 async function listClassFolders(folder: string): Promise<{ classNames: string[]; files: ImageFile[] }> {
   const classNames = (await visibleNames(folder, 'directory')).sort();
   if (classNames.length < 2) {
-    throw invalidData(`${folder} holds ${classNames.length} class folder(s); training needs at least two, each with images`);
+    throw invalidData(
+      `${folder} holds ${classNames.length} class folder(s); training needs at least two, each with images`,
+    );
   }
   if (classNames.length > CLASSES_MAX) throw invalidData(`more than ${CLASSES_MAX} classes`);
   const files: ImageFile[] = [];
@@ -86,8 +92,11 @@ async function visibleNames(folder: string, type: 'directory' | 'file'): Promise
   const names: string[] = [];
   for (const entry of entries) {
     if (entry.name.startsWith('.')) continue;
-    const target = entry.isSymbolicLink() ? await stat(path.join(folder, entry.name)).catch(() => undefined) : entry;
-    if (type === 'directory' ? target?.isDirectory() === true : target?.isFile() === true) names.push(entry.name);
+    const target = entry.isSymbolicLink()
+      ? await stat(path.join(folder, entry.name)).catch(() => undefined)
+      : entry;
+    if (type === 'directory' ? target?.isDirectory() === true : target?.isFile() === true)
+      names.push(entry.name);
   }
   return names;
 }
@@ -100,7 +109,11 @@ function keepDecoded(images: LabelledImages, decoded: Uint8Array): LabelledImage
     images.pixels.copyWithin(kept * pixelsPerImage, at * pixelsPerImage, (at + 1) * pixelsPerImage);
     images.labels[kept++] = images.labels[at] as number;
   });
-  return { ...images, labels: images.labels.slice(0, kept), pixels: images.pixels.subarray(0, kept * pixelsPerImage) };
+  return {
+    ...images,
+    labels: images.labels.slice(0, kept),
+    pixels: images.pixels.subarray(0, kept * pixelsPerImage),
+  };
 }
 
 function invalidData(message: string): KinscanError {

@@ -40,7 +40,10 @@ export interface EncodingEngineOptions {
  * Encoding may block the calling thread: servers open their engines in worker threads.
  * @throws KinscanError INVALID_MODEL
  */
-export async function openEncodingEngine(folder: string, options: EncodingEngineOptions = {}): Promise<EncodingEngine> {
+export async function openEncodingEngine(
+  folder: string,
+  options: EncodingEngineOptions = {},
+): Promise<EncodingEngine> {
   const model = await loadModel(folder);
   const { engine = 'auto', threads = 1, log = () => undefined } = options;
   if (engine === 'tfjs' || (engine === 'auto' && (await gpuIsThere()))) return openTfjs(model, log);

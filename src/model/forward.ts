@@ -43,7 +43,7 @@ function layerOutput(layer: Layer, parameters: ParameterTensors, input: tf.Tenso
     case 'dense': {
       const kernel = parameters.get(`${layer.name}/kernel`) as tf.Tensor2D;
       const bias = parameters.get(`${layer.name}/bias`) as tf.Tensor1D;
-      const flat = tf.reshape(input, [input.shape[0] as number, layer.inUnits]);
+      const flat = tf.reshape(input, [input.shape[0], layer.inUnits]);
       const sum = tf.add(tf.matMul(flat, kernel), bias);
       return layer.activation === 'relu' ? tf.relu(sum) : sum;
     }

@@ -14,7 +14,9 @@ const PACKAGE = '@tensorflow/tfjs-node-gpu';
 export function gpuPackageLoads(log: (line: string) => void): boolean {
   try {
     const library = path.join(path.dirname(load.resolve(`${PACKAGE}/package.json`)), 'lib');
-    const built = existsSync(library) && readdirSync(library).some((abi) => existsSync(path.join(library, abi, 'tfjs_binding.node')));
+    const built =
+      existsSync(library) &&
+      readdirSync(library).some((abi) => existsSync(path.join(library, abi, 'tfjs_binding.node')));
     if (!built) throw new Error('its native library is not installed');
     load(PACKAGE);
     return true;

@@ -52,7 +52,10 @@ export function allPairs(labels: ArrayLike<number>): PairWeights {
   const dissimilarPairs = (count * (count - 1)) / 2 - similarPairs;
   if (similarPairs === 0 || dissimilarPairs === 0) {
     const missing = similarPairs === 0 ? 'similar' : 'dissimilar';
-    throw new KinscanError('INVALID_TRAINING_DATA', `a mini-batch of ${count} has no ${missing} pair; raise the batch size`);
+    throw new KinscanError(
+      'INVALID_TRAINING_DATA',
+      `a mini-batch of ${count} has no ${missing} pair; raise the batch size`,
+    );
   }
   const weights = new Float64Array(count * count);
   for (let i = 0; i < count; i++) {
@@ -87,7 +90,12 @@ export function drawnPairs(labels: ArrayLike<number>): PairWeights {
  * precision in plain code: 200 embeddings of 48 take about 5 ms, and every backend gets the same numbers.
  * @param given embeddings, shape [n, codeBits]
  */
-export function pairLoss(given: Float32Array, codeBits: number, pairs: PairWeights, options: LossOptions): LossResult {
+export function pairLoss(
+  given: Float32Array,
+  codeBits: number,
+  pairs: PairWeights,
+  options: LossOptions,
+): LossResult {
   const embeddings = Float64Array.from(given);
   if (options.centre) centreColumns(embeddings, codeBits);
   const count = embeddings.length / codeBits;
@@ -103,7 +111,14 @@ export function pairLoss(given: Float32Array, codeBits: number, pairs: PairWeigh
       if (isSimilar) value += 0.5 * weight * distance;
       else if (distance < options.margin) value += 0.5 * weight * (options.margin - distance);
       else continue;
-      addPairGradient(gradient, embeddings, i * codeBits, j * codeBits, codeBits, isSimilar ? weight : -weight);
+      addPairGradient(
+        gradient,
+        embeddings,
+        i * codeBits,
+        j * codeBits,
+        codeBits,
+        isSimilar ? weight : -weight,
+      );
     }
   }
   value += regulariser(embeddings, gradient, codeBits, pairs, alpha);
@@ -130,7 +145,14 @@ function squaredDistance(values: Float64Array, a: number, b: number, length: num
   return sum;
 }
 
-function addPairGradient(gradient: Float64Array, values: Float64Array, a: number, b: number, length: number, factor: number): void {
+function addPairGradient(
+  gradient: Float64Array,
+  values: Float64Array,
+  a: number,
+  b: number,
+  length: number,
+  factor: number,
+): void {
   for (let bit = 0; bit < length; bit++) {
     const slope = factor * ((values[a + bit] as number) - (values[b + bit] as number));
     gradient[a + bit] = (gradient[a + bit] as number) + slope;
@@ -138,7 +160,13 @@ function addPairGradient(gradient: Float64Array, values: Float64Array, a: number
   }
 }
 
-function regulariser(values: Float64Array, gradient: Float64Array, codeBits: number, pairs: PairWeights, alpha: number): number {
+function regulariser(
+  values: Float64Array,
+  gradient: Float64Array,
+  codeBits: number,
+  pairs: PairWeights,
+  alpha: number,
+): number {
   if (alpha === 0) return 0;
   const count = values.length / codeBits;
   const weightOfImage = new Float64Array(count);

@@ -105,7 +105,14 @@ export function hashingNetwork(options: NetworkOptions): Network {
   ];
   const outputs: NetworkOutput[] = [{ name: 'embedding', layer: 'fc2', units: codeBits }];
   if (fineCodeBits > 0) {
-    layers.push({ kind: 'dense', name: 'fine', from: 'fc1', inUnits: ACTIVATION_UNITS, outUnits: fineCodeBits, activation: 'linear' });
+    layers.push({
+      kind: 'dense',
+      name: 'fine',
+      from: 'fc1',
+      inUnits: ACTIVATION_UNITS,
+      outUnits: fineCodeBits,
+      activation: 'linear',
+    });
     outputs.push({ name: 'fineEmbedding', layer: 'fine', units: fineCodeBits });
   }
   return { inputSize, codeBits, fineCodeBits, layers, parameters: layers.flatMap(parametersOf), outputs };
@@ -117,7 +124,13 @@ function parametersOf(layer: Layer): ParameterSpec[] {
     const fanIn = filterSize * filterSize * inChannels;
     const fanOut = filterSize * filterSize * outChannels;
     return [
-      { name: `${name}/kernel`, role: 'kernel', shape: [filterSize, filterSize, inChannels, outChannels], fanIn, fanOut },
+      {
+        name: `${name}/kernel`,
+        role: 'kernel',
+        shape: [filterSize, filterSize, inChannels, outChannels],
+        fanIn,
+        fanOut,
+      },
       { name: `${name}/bias`, role: 'bias', shape: [outChannels], fanIn, fanOut },
     ];
   }

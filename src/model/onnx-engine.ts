@@ -18,7 +18,9 @@ export async function openOnnxEngine(model: Model, threads: number): Promise<Enc
     });
     return new OnnxEngine(model, session);
   } catch (error) {
-    throw new KinscanError('INVALID_MODEL', `model ${model.folder}: onnxruntime refuses ${ONNX_FILE}`, { cause: error });
+    throw new KinscanError('INVALID_MODEL', `model ${model.folder}: onnxruntime refuses ${ONNX_FILE}`, {
+      cause: error,
+    });
   }
 }
 
@@ -44,9 +46,13 @@ class OnnxEngine implements EncodingEngine {
   }
 
   async encodeFine(pixels: Float32Array, count: number): Promise<Encoding> {
-    if (this.fineCodeBits === 0) return { embeddings: await this.encode(pixels, count), fineEmbeddings: new Float32Array(0) };
+    if (this.fineCodeBits === 0)
+      return { embeddings: await this.encode(pixels, count), fineEmbeddings: new Float32Array(0) };
     const results = await this.#run(pixels, count, ['embedding', 'fineEmbedding']);
-    return { embeddings: results['embedding'] as Float32Array, fineEmbeddings: results['fineEmbedding'] as Float32Array };
+    return {
+      embeddings: results['embedding'] as Float32Array,
+      fineEmbeddings: results['fineEmbedding'] as Float32Array,
+    };
   }
 
   async close(): Promise<void> {

@@ -22,12 +22,17 @@ interface GraphParts {
  * The result depends on the arguments alone.
  * @param weightsFile file name beside the ONNX file: float32 little-endian in the order of network.parameters
  */
-export function writeOnnx(network: Network, standardisation: Standardisation, weightsFile: string): Uint8Array {
+export function writeOnnx(
+  network: Network,
+  standardisation: Standardisation,
+  weightsFile: string,
+): Uint8Array {
   const parts: GraphParts = { nodes: [], initializers: externalWeights(network, weightsFile) };
   let current = addPreprocessing(parts, network, standardisation);
   const outputNames = new Map<string, string>();
   for (const layer of network.layers) {
-    const from = layer.kind === 'dense' && layer.from !== undefined ? (outputNames.get(layer.from) as string) : current;
+    const from =
+      layer.kind === 'dense' && layer.from !== undefined ? (outputNames.get(layer.from) as string) : current;
     current = addLayer(parts, layer, from);
     outputNames.set(layer.name, current);
   }
@@ -58,7 +63,13 @@ function externalWeights(network: Network, weightsFile: string): OnnxTensor[] {
       { key: 'length', value: String(length) },
     ];
     offset += length;
-    return { name: spec.name, dims: spec.shape, dataType: ONNX_FLOAT, externalData, dataLocation: ONNX_EXTERNAL };
+    return {
+      name: spec.name,
+      dims: spec.shape,
+      dataType: ONNX_FLOAT,
+      externalData,
+      dataLocation: ONNX_EXTERNAL,
+    };
   });
 }
 
@@ -75,8 +86,12 @@ function addLayer(parts: GraphParts, layer: Layer, input: string): string {
   switch (layer.kind) {
     case 'convolution': {
       const { name } = layer;
-      const kernel = addNode(parts, 'Transpose', [`${name}/kernel`], `${name}/kernelOihw`, [integers('perm', [3, 2, 0, 1])]);
-      const sum = addNode(parts, 'Conv', [input, kernel, `${name}/bias`], `${name}/sum`, [text('auto_pad', 'SAME_UPPER')]);
+      const kernel = addNode(parts, 'Transpose', [`${name}/kernel`], `${name}/kernelOihw`, [
+        integers('perm', [3, 2, 0, 1]),
+      ]);
+      const sum = addNode(parts, 'Conv', [input, kernel, `${name}/bias`], `${name}/sum`, [
+        text('auto_pad', 'SAME_UPPER'),
+      ]);
       return addNode(parts, 'Relu', [sum], name);
     }
     case 'maxPooling':
@@ -103,7 +118,9 @@ function addDense(parts: GraphParts, layer: DenseLayer, input: string): string {
   const { name } = layer;
   let rows = input;
   if (input.startsWith('pool')) {
-    const channelsLast = addNode(parts, 'Transpose', [input], `${name}/channelsLast`, [integers('perm', [0, 2, 3, 1])]);
+    const channelsLast = addNode(parts, 'Transpose', [input], `${name}/channelsLast`, [
+      integers('perm', [0, 2, 3, 1]),
+    ]);
     rows = addNode(parts, 'Flatten', [channelsLast], `${name}/rows`);
   }
   const product = addNode(parts, 'MatMul', [rows, `${name}/kernel`], `${name}/product`);
@@ -112,7 +129,13 @@ function addDense(parts: GraphParts, layer: DenseLayer, input: string): string {
   return addNode(parts, 'Relu', [sum], name);
 }
 
-function addNode(parts: GraphParts, opType: string, input: string[], output: string, attribute: OnnxAttribute[] = []): string {
+function addNode(
+  parts: GraphParts,
+  opType: string,
+  input: string[],
+  output: string,
+  attribute: OnnxAttribute[] = [],
+): string {
   parts.nodes.push({ name: `${output}:${opType}`, opType, input, output: [output], attribute });
   return output;
 }

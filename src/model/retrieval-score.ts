@@ -21,7 +21,11 @@ const RANKS = 100;
  * Relevant means of the same class; AP@100 divides by the relevant results among the first 100 (PAPER.md, "Metrics").
  * @param embeddings shape [labels.length, codeBits]
  */
-export function scoreRetrieval(embeddings: Float32Array, codeBits: number, labels: Uint16Array): RetrievalScore {
+export function scoreRetrieval(
+  embeddings: Float32Array,
+  codeBits: number,
+  labels: Uint16Array,
+): RetrievalScore {
   const codes = packEmbeddings(embeddings, codeBits);
   const distances = new Uint16Array(codes.count);
   const tieOrder = seededRandom(0, 'ties').shuffle([...labels.keys()]);
@@ -49,7 +53,11 @@ function rankedLists(
   codeBits: number,
   tieOrder: readonly number[],
 ): { relevance: number[]; groups: TieGroup[] } {
-  const groups = Array.from({ length: codeBits + 1 }, () => ({ total: 0, relevant: 0, first: [] as number[] }));
+  const groups = Array.from({ length: codeBits + 1 }, () => ({
+    total: 0,
+    relevant: 0,
+    first: [] as number[],
+  }));
   for (const index of tieOrder) {
     if (index === query) continue;
     const group = groups[distances[index] as number] as (typeof groups)[number];

@@ -32,7 +32,10 @@ class TfjsEngine implements EncodingEngine {
     this.#network = model.network;
     this.#standardisation = model.standardisation;
     this.#parameters = new Map(
-      model.network.parameters.map(({ name, shape }) => [name, tf.tensor(model.weights.get(name) as Float32Array, [...shape])]),
+      model.network.parameters.map(({ name, shape }) => [
+        name,
+        tf.tensor(model.weights.get(name) as Float32Array, [...shape]),
+      ]),
     );
   }
 

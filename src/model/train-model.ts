@@ -54,7 +54,12 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
   const checkpointFile = path.join(outFolder, CHECKPOINT_FILE);
   const resumes = options.resume && existsSync(checkpointFile);
   const resumed = resumes ? await readCheckpoint(checkpointFile, network, fingerprint) : undefined;
-  if (options.resume) note(resumed === undefined ? 'no checkpoint, starting anew' : `resuming after iteration ${resumed.iteration}`);
+  if (options.resume)
+    note(
+      resumed === undefined
+        ? 'no checkpoint, starting anew'
+        : `resuming after iteration ${resumed.iteration}`,
+    );
   note(`backend ${await chooseTfBackend(note)}`);
   await mkdir(outFolder, { recursive: true });
   const outcome = await trainNetwork(network, images, settings, start, resumed, {
@@ -93,7 +98,10 @@ async function startWeights(options: TrainModelOptions): Promise<StartWeights> {
   }
   const source = await loadModel(fromFolder);
   if (source.network.codeBits > settings.codeBits) {
-    throw new KinscanError('INVALID_ARGUMENT', `--from holds a code of ${source.network.codeBits} bits, longer than ${settings.codeBits}`);
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      `--from holds a code of ${source.network.codeBits} bits, longer than ${settings.codeBits}`,
+    );
   }
   const { weights, carried, widened, fresh } = carryOverWeights(source.weights, network, settings.seed);
   note(`from ${fromFolder}: carried over ${list(carried)}; widened ${list(widened)}; fresh ${list(fresh)}`);

@@ -28,7 +28,11 @@ export class TrainableNetwork {
     this.#parameters = network.parameters.map((spec) => ({
       spec,
       value: variable(spec, weights.get(spec.name) as Float32Array, true),
-      velocity: variable(spec, velocities?.get(spec.name) ?? new Float32Array(sizeOfShape(spec.shape)), false),
+      velocity: variable(
+        spec,
+        velocities?.get(spec.name) ?? new Float32Array(sizeOfShape(spec.shape)),
+        false,
+      ),
     }));
   }
 
@@ -38,7 +42,9 @@ export class TrainableNetwork {
    */
   run(images: Float32Array, count: number, outputLayer = 'fc2'): Float32Array {
     return tf.tidy(() => {
-      const [output] = forward(this.network, this.#tensors(), this.#imageTensor(images, count), [outputLayer]);
+      const [output] = forward(this.network, this.#tensors(), this.#imageTensor(images, count), [
+        outputLayer,
+      ]);
       return (output as tf.Tensor2D).dataSync<'float32'>();
     });
   }
@@ -47,7 +53,12 @@ export class TrainableNetwork {
    * One step of stochastic gradient descent with momentum: v ← μv − η(g + λw), w ← w + v.
    * The loss lives outside tfjs: its gradient by the embeddings G enters the backward pass as that of Σ embeddings ∘ G.
    */
-  step(images: Float32Array, count: number, embeddingGradient: EmbeddingGradient, options: StepOptions): void {
+  step(
+    images: Float32Array,
+    count: number,
+    embeddingGradient: EmbeddingGradient,
+    options: StepOptions,
+  ): void {
     tf.tidy(() => {
       const input = this.#imageTensor(images, count);
       const { grads } = tf.variableGrads(
@@ -61,7 +72,8 @@ export class TrainableNetwork {
       for (const { spec, value, velocity } of this.#parameters) {
         const gradient = grads[value.name];
         if (gradient === undefined) continue;
-        const decayed = spec.role === 'kernel' ? tf.add(gradient, tf.mul(value, options.weightDecay)) : gradient;
+        const decayed =
+          spec.role === 'kernel' ? tf.add(gradient, tf.mul(value, options.weightDecay)) : gradient;
         velocity.assign(tf.sub(tf.mul(velocity, options.momentum), tf.mul(decayed, options.learningRate)));
         value.assign(tf.add(value, velocity));
       }
@@ -75,11 +87,15 @@ export class TrainableNetwork {
   }
 
   weights(): Weights {
-    return new Map(this.#parameters.map(({ spec, value }) => [spec.name, value.dataSync<'float32'>().slice()]));
+    return new Map(
+      this.#parameters.map(({ spec, value }) => [spec.name, value.dataSync<'float32'>().slice()]),
+    );
   }
 
   velocities(): Weights {
-    return new Map(this.#parameters.map(({ spec, velocity }) => [spec.name, velocity.dataSync<'float32'>().slice()]));
+    return new Map(
+      this.#parameters.map(({ spec, velocity }) => [spec.name, velocity.dataSync<'float32'>().slice()]),
+    );
   }
 
   close(): void {

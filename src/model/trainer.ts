@@ -9,7 +9,13 @@ import { ACTIVATION_UNITS, type Network } from './network.js';
 import { scoreRetrieval, type RetrievalScore } from './retrieval-score.js';
 import { seededRandom } from './seeded-random.js';
 import { TrainableNetwork } from './trainable-network.js';
-import { splitByClass, standardisationOf, type LabelledImages, type Split, type Standardisation } from './training-set.js';
+import {
+  splitByClass,
+  standardisationOf,
+  type LabelledImages,
+  type Split,
+  type Standardisation,
+} from './training-set.js';
 import { learningRateAt, type TrainingSettings } from './training-settings.js';
 import type { Weights } from './weights.js';
 
@@ -46,7 +52,11 @@ const VALIDATION_IMAGES_MAX = 3000;
 const ENCODING_BATCH = 100;
 
 /** SHA-256 over settings (not the number of iterations, which may grow), start weights and images. */
-export function trainingFingerprint(settings: TrainingSettings, images: LabelledImages, start: StartWeights): string {
+export function trainingFingerprint(
+  settings: TrainingSettings,
+  images: LabelledImages,
+  start: StartWeights,
+): string {
   const hash = createHash('sha256');
   hash.update(JSON.stringify({ ...settings, iterations: 0, classNames: images.classNames }));
   hash.update(images.labels).update(images.pixels);
@@ -104,12 +114,24 @@ class TrainingRun {
     this.#split = splitByClass(images, settings.validationShare, settings.seed);
     const { training } = this.#split;
     if (training.length < settings.batchSize) {
-      throw new KinscanError('INVALID_TRAINING_DATA', `${training.length} training images are fewer than a batch of ${settings.batchSize}; lower --batch`);
+      throw new KinscanError(
+        'INVALID_TRAINING_DATA',
+        `${training.length} training images are fewer than a batch of ${settings.batchSize}; lower --batch`,
+      );
     }
     this.#standardisation = standardisationOf(images, training);
-    this.#sampler = new BatchSampler(images.labels, training, images.classNames.length, settings.classBalance);
+    this.#sampler = new BatchSampler(
+      images.labels,
+      training,
+      images.classNames.length,
+      settings.classBalance,
+    );
     this.#fingerprint = resumed?.fingerprint ?? trainingFingerprint(settings, images, start);
-    this.#trainable = new TrainableNetwork(network, resumed?.weights ?? this.#calibrated(network, start), resumed?.velocities);
+    this.#trainable = new TrainableNetwork(
+      network,
+      resumed?.weights ?? this.#calibrated(network, start),
+      resumed?.velocities,
+    );
     this.#iteration = resumed?.iteration ?? 0;
     this.#best = resumed?.best;
     this.#withoutGain = resumed?.validationsWithoutGain ?? 0;
@@ -121,13 +143,18 @@ class TrainingRun {
       this.#step();
       const last = this.#iteration === iterations;
       if (this.#iteration % validationEvery === 0 || last) this.#validate();
-      if (this.#iteration % checkpointEvery === 0 || last) await this.#observer.saveCheckpoint(this.#checkpoint());
+      if (this.#iteration % checkpointEvery === 0 || last)
+        await this.#observer.saveCheckpoint(this.#checkpoint());
       if (patience > 0 && this.#withoutGain >= patience) break;
       // Lets timers, signals and the progress bar in between steps, which are synchronous.
       await new Promise(setImmediate);
     }
     if (this.#best === undefined) this.#centreHashLayer();
-    const chosen = this.#best ?? { iteration: this.#iteration, weights: this.#trainable.weights(), score: undefined };
+    const chosen = this.#best ?? {
+      iteration: this.#iteration,
+      weights: this.#trainable.weights(),
+      score: undefined,
+    };
     return {
       weights: chosen.weights,
       standardisation: this.#standardisation,
@@ -157,7 +184,9 @@ class TrainingRun {
     const sample = this.#calibrationSample();
     const embeddings = this.#activationsOf(this.#trainable, sample, 'fc2', codeBits);
     const shift = new Float32Array(codeBits);
-    embeddings.forEach((value, at) => (shift[at % codeBits] = (shift[at % codeBits] as number) - value / sample.length));
+    embeddings.forEach(
+      (value, at) => (shift[at % codeBits] = (shift[at % codeBits] as number) - value / sample.length),
+    );
     this.#trainable.shiftBias('fc2', shift);
   }
 
@@ -166,7 +195,12 @@ class TrainingRun {
   }
 
   /** Outputs of a layer for some images as they are, in batches: shape [indices.length, units]. */
-  #activationsOf(trainable: TrainableNetwork, indices: Uint32Array, layer: string, units: number): Float32Array {
+  #activationsOf(
+    trainable: TrainableNetwork,
+    indices: Uint32Array,
+    layer: string,
+    units: number,
+  ): Float32Array {
     const activations = new Float32Array(indices.length * units);
     for (let at = 0; at < indices.length; at += ENCODING_BATCH) {
       const part = indices.subarray(at, at + ENCODING_BATCH);
@@ -181,7 +215,9 @@ class TrainingRun {
     const { codeBits } = this.#trainable.network;
     const random = seededRandom(seed, 'batch', this.#iteration);
     const drawn = pairs === 'drawn';
-    const batch = drawn ? this.#sampler.drawPairs(batchSize, random) : this.#sampler.drawImages(batchSize, random);
+    const batch = drawn
+      ? this.#sampler.drawPairs(batchSize, random)
+      : this.#sampler.drawImages(batchSize, random);
     const labels = Array.from(batch, (index) => this.#images.labels[index] as number);
     const pairWeights = drawn ? drawnPairs(labels) : allPairs(labels);
     const pixels = standardisedBatch(this.#images, batch, this.#standardisation, { augmentation, random });
@@ -190,7 +226,10 @@ class TrainingRun {
       const { value, gradient } = pairLoss(embeddings, codeBits, pairWeights, this.#settings);
       if (!Number.isFinite(value)) {
         const where = `iteration ${this.#iteration + 1}`;
-        throw new KinscanError('TRAINING_DIVERGED', `the loss is not a number at ${where}; lower --learning-rate (${learningRate})`);
+        throw new KinscanError(
+          'TRAINING_DIVERGED',
+          `the loss is not a number at ${where}; lower --learning-rate (${learningRate})`,
+        );
       }
       this.#loss = value;
       return gradient;
@@ -212,7 +251,9 @@ class TrainingRun {
 
   #validationScore(): RetrievalScore | undefined {
     const { validation } = this.#split;
-    const chosen = seededRandom(this.#settings.seed, 'validation').shuffle([...validation]).slice(0, VALIDATION_IMAGES_MAX);
+    const chosen = seededRandom(this.#settings.seed, 'validation')
+      .shuffle([...validation])
+      .slice(0, VALIDATION_IMAGES_MAX);
     const labels = Uint16Array.from(chosen, (index) => this.#images.labels[index] as number);
     if (new Set(labels).size < 2) return undefined;
     const { codeBits } = this.#trainable.network;

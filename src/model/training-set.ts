@@ -62,7 +62,8 @@ export function standardisationOf(images: LabelledImages, indices: Uint32Array):
   histogram.forEach((count, level) => (mean += ((level / 255) * count) / total));
   let variance = 0;
   histogram.forEach((count, level) => (variance += ((level / 255 - mean) ** 2 * count) / total));
-  if (variance === 0) throw new KinscanError('INVALID_TRAINING_DATA', 'every pixel of the training images has the same value');
+  if (variance === 0)
+    throw new KinscanError('INVALID_TRAINING_DATA', 'every pixel of the training images has the same value');
   // Rounded to float32, so that the artefact, ONNX and tfjs hold the very same numbers.
   return { mean: Math.fround(mean), std: Math.fround(Math.sqrt(variance)) };
 }

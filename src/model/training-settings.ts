@@ -86,14 +86,19 @@ export function resolveTrainingSettings(given: Partial<TrainingSettings>): Train
   const faults = Object.entries(RANGES).flatMap(([name, [min, max, whole]]) => {
     const value = settings[name as keyof TrainingSettings] as number;
     const fits = value >= min && value <= max && (whole !== true || Number.isInteger(value));
-    return fits ? [] : [`${name} is ${whole === true ? 'a whole number ' : ''}from ${min} to ${max}, not ${value}`];
+    return fits
+      ? []
+      : [`${name} is ${whole === true ? 'a whole number ' : ''}from ${min} to ${max}, not ${value}`];
   });
-  if (settings.pairs === 'drawn' && settings.batchSize % 2 !== 0) faults.push('batchSize is even where pairs are drawn');
+  if (settings.pairs === 'drawn' && settings.batchSize % 2 !== 0)
+    faults.push('batchSize is even where pairs are drawn');
   if (faults.length > 0) throw new KinscanError('INVALID_ARGUMENT', faults.join('; '));
   return Object.freeze(settings);
 }
 
 /** The learning rate of an iteration, counted from 0: step decay (PAPER.md, "Training"). */
 export function learningRateAt(settings: TrainingSettings, iteration: number): number {
-  return settings.learningRate * settings.learningRateFactor ** Math.floor(iteration / settings.learningRateStep);
+  return (
+    settings.learningRate * settings.learningRateFactor ** Math.floor(iteration / settings.learningRateStep)
+  );
 }

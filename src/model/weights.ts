@@ -8,7 +8,9 @@ export type Weights = ReadonlyMap<string, Float32Array>;
 
 /** Xavier initialisation (Glorot and Bengio 2010, eq. 16): uniform within ±sqrt(6 / (fanIn + fanOut)); biases 0. */
 export function initialWeights(network: Network, seed: number): Weights {
-  return new Map(network.parameters.map((spec) => [spec.name, xavier(spec, seededRandom(seed, `weights/${spec.name}`))]));
+  return new Map(
+    network.parameters.map((spec) => [spec.name, xavier(spec, seededRandom(seed, `weights/${spec.name}`))]),
+  );
 }
 
 function xavier(spec: ParameterSpec, random: Random): Float32Array {

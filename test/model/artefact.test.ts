@@ -20,7 +20,8 @@ describe('a model folder', () => {
   const assertInvalid = (reason: RegExp): Promise<void> =>
     assert.rejects(
       loadModel(folder),
-      (error) => error instanceof KinscanError && error.code === 'INVALID_MODEL' && reason.test(error.message),
+      (error) =>
+        error instanceof KinscanError && error.code === 'INVALID_MODEL' && reason.test(error.message),
     );
   const editManifest = async (edit: (manifest: Record<string, unknown>) => void): Promise<void> => {
     const manifest = JSON.parse(await readFile(file('manifest.json'), 'utf8')) as Record<string, unknown>;
@@ -41,16 +42,21 @@ describe('a model folder', () => {
     const model = await loadModel(folder);
     const bias = (model.weights.get('fc2/bias') as Float32Array).slice();
     bias[0] = (bias[0] as number) + 1e-3;
-    const reweighted = await saveModel(folder, { ...model, weights: new Map([...model.weights, ['fc2/bias', bias]]) });
+    const reweighted = await saveModel(folder, {
+      ...model,
+      weights: new Map([...model.weights, ['fc2/bias', bias]]),
+    });
     const restandardised = await saveModel(folder, { ...model, standardisation: { mean: 0, std: 1 } });
     assert.equal(new Set([model.modelVersion, reweighted, restandardised]).size, 3);
   });
 
   it("holds weights that TF.js's own decoder reads", async () => {
     await useTfBackend('cpu');
-    const manifest = JSON.parse(await readFile(file('manifest.json'), 'utf8')) as { weightsManifest: { weights: tf.io.WeightsManifestEntry[] }[] };
+    const manifest = JSON.parse(await readFile(file('manifest.json'), 'utf8')) as {
+      weightsManifest: { weights: tf.io.WeightsManifestEntry[] }[];
+    };
     const bytes = await readFile(file('weights.bin'));
-    const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     const decoded = tf.io.decodeWeights(buffer, manifest.weightsManifest[0]?.weights ?? []);
     const model = await loadModel(folder);
     for (const { name, shape } of model.network.parameters) {

@@ -26,7 +26,11 @@ function greatestDifference(a: Float32Array, b: Float32Array): number {
 
 let folder: string;
 before(async () => {
-  folder = await writeSmallModel({ inputSize: INPUT_SIZE, codeBits: CODE_BITS, fineCodeBits: FINE_CODE_BITS });
+  folder = await writeSmallModel({
+    inputSize: INPUT_SIZE,
+    codeBits: CODE_BITS,
+    fineCodeBits: FINE_CODE_BITS,
+  });
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -51,11 +55,16 @@ function encodingEngineContract(kind: 'onnx' | 'tfjs'): void {
       const together = await engine.encode(pixels, 64);
       assert.equal(together.length, 64 * CODE_BITS);
       for (const row of [0, 17, 63]) {
-        const alone = await engine.encode(pixels.slice(row * INPUT_SIZE ** 2, (row + 1) * INPUT_SIZE ** 2), 1);
+        const alone = await engine.encode(
+          pixels.slice(row * INPUT_SIZE ** 2, (row + 1) * INPUT_SIZE ** 2),
+          1,
+        );
         const difference = greatestDifference(alone, together.slice(row * CODE_BITS, (row + 1) * CODE_BITS));
         assert.ok(difference < TOLERANCE, `row ${row} differs by ${difference}`);
       }
-      assert.ok(greatestDifference(together.slice(0, CODE_BITS), together.slice(CODE_BITS, 2 * CODE_BITS)) > 1e-3);
+      assert.ok(
+        greatestDifference(together.slice(0, CODE_BITS), together.slice(CODE_BITS, 2 * CODE_BITS)) > 1e-3,
+      );
     });
 
     it('keeps its results when it encodes again', async () => {
@@ -92,7 +101,8 @@ describe('the two engines', () => {
         const difference = greatestDifference(a[output], b[output]);
         assert.ok(difference < TOLERANCE, `${output} differ by ${difference}`);
         a[output].forEach((value, at) => {
-          if (Math.abs(value) > 1e-3) assert.equal(value >= 0, (b[output][at] as number) >= 0, `bit ${at} of ${output}`);
+          if (Math.abs(value) > 1e-3)
+            assert.equal(value >= 0, (b[output][at] as number) >= 0, `bit ${at} of ${output}`);
         });
       }
     } finally {
@@ -109,8 +119,10 @@ describe('the two engines', () => {
   });
 
   const defaultModel = path.join(packageRoot(), 'models', 'default');
-  it('give the same embeddings and bits with the default model', { skip: !existsSync(defaultModel) && 'models/default is absent' }, () =>
-    assertParity(defaultModel, 64, 24),
+  it(
+    'give the same embeddings and bits with the default model',
+    { skip: !existsSync(defaultModel) && 'models/default is absent' },
+    () => assertParity(defaultModel, 64, 24),
   );
 
   it('are refused with a typed error where there is no model', async () => {

@@ -15,7 +15,13 @@ function randomValues(seed: number, length: number): Float32Array {
 }
 
 function randomTensor(seed: number, shape: number[]): tf.Tensor {
-  return tf.tensor(randomValues(seed, shape.reduce((product, side) => product * side, 1)), shape);
+  return tf.tensor(
+    randomValues(
+      seed,
+      shape.reduce((product, side) => product * side, 1),
+    ),
+    shape,
+  );
 }
 
 /** Runs the same computation on the wasm backend with our kernels and on tfjs's plain JavaScript backend. */
@@ -46,22 +52,30 @@ async function assertSame(compute: () => tf.Tensor): Promise<void> {
 
 describe('kernels of ours on the wasm backend, against the cpu backend', () => {
   for (const size of [7, 12]) {
-    for (const [inChannels, outChannels] of [[1, 8], [6, 4]] as const) {
+    for (const [inChannels, outChannels] of [
+      [1, 8],
+      [6, 4],
+    ] as const) {
       it(`gradients of a 5×5 convolution, ${size}×${size}, ${inChannels} to ${outChannels} channels`, async () => {
         const gradients = (): tf.Tensor[] =>
-          tf.grads((x, w) => tf.mul(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), randomTensor(3, [5, size, size, outChannels])))([
-            randomTensor(1, [5, size, size, inChannels]),
-            randomTensor(2, [5, 5, inChannels, outChannels]),
-          ]);
+          tf.grads((x, w) =>
+            tf.mul(
+              tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'),
+              randomTensor(3, [5, size, size, outChannels]),
+            ),
+          )([randomTensor(1, [5, size, size, inChannels]), randomTensor(2, [5, 5, inChannels, outChannels])]);
         await assertSame(() => gradients()[0] as tf.Tensor);
         await assertSame(() => gradients()[1] as tf.Tensor);
       });
     }
     it(`gradient of max pooling 3/2 at ${size}×${size}, equal pixels included`, async () => {
       await assertSame(() =>
-        tf.grad((x) => tf.mul(tf.maxPool(tf.relu(x) as tf.Tensor4D, 3, 2, 'same'), randomTensor(5, [3, Math.ceil(size / 2), Math.ceil(size / 2), 4])))(
-          randomTensor(4, [3, size, size, 4]),
-        ),
+        tf.grad((x) =>
+          tf.mul(
+            tf.maxPool(tf.relu(x) as tf.Tensor4D, 3, 2, 'same'),
+            randomTensor(5, [3, Math.ceil(size / 2), Math.ceil(size / 2), 4]),
+          ),
+        )(randomTensor(4, [3, size, size, 4])),
       );
     });
     // Not against the cpu backend's own: it is wrong at the border (see avg-pool-grad.ts).
@@ -70,11 +84,21 @@ describe('kernels of ours on the wasm backend, against the cpu backend', () => {
       const dy = (): tf.Tensor => randomTensor(7, [3, outSize, outSize, 4]);
       const x = (): tf.Tensor => randomTensor(6, [3, size, size, 4]);
       await useTfBackend('wasm');
-      const ours = tf.tidy(() => tf.grad((input) => tf.mul(averagePool(input), dy()))(x()).dataSync<'float32'>());
+      const ours = tf.tidy(() =>
+        tf
+          .grad((input) => tf.mul(averagePool(input), dy()))(x())
+          .dataSync<'float32'>(),
+      );
       await useTfBackend('cpu');
-      const expected = tf.tidy(() => tf.grad((input) => tf.mul(averageByConvolution(input), dy()))(x()).dataSync<'float32'>());
+      const expected = tf.tidy(() =>
+        tf
+          .grad((input) => tf.mul(averageByConvolution(input), dy()))(x())
+          .dataSync<'float32'>(),
+      );
       assert.ok(relativeDifference(ours, expected) < TOLERANCE);
-      const [pooled, convolved] = tf.tidy(() => [averagePool(x()), averageByConvolution(x())].map((y) => y.dataSync<'float32'>()));
+      const [pooled, convolved] = tf.tidy(() =>
+        [averagePool(x()), averageByConvolution(x())].map((y) => y.dataSync<'float32'>()),
+      );
       assert.ok(relativeDifference(pooled as Float32Array, convolved as Float32Array) < TOLERANCE);
     });
   }
@@ -83,7 +107,12 @@ describe('kernels of ours on the wasm backend, against the cpu backend', () => {
     for (const transposeB of [false, true]) {
       it(`matrix product, transposed: ${transposeA}, ${transposeB}`, async () => {
         await assertSame(() =>
-          tf.matMul(randomTensor(8, transposeA ? [17, 9] : [9, 17]), randomTensor(9, transposeB ? [5, 17] : [17, 5]), transposeA, transposeB),
+          tf.matMul(
+            randomTensor(8, transposeA ? [17, 9] : [9, 17]),
+            randomTensor(9, transposeB ? [5, 17] : [17, 5]),
+            transposeA,
+            transposeB,
+          ),
         );
       });
     }
@@ -105,7 +134,8 @@ function averagePool(x: tf.Tensor): tf.Tensor {
 
 /** The sum of each window by a depthwise convolution, divided by how many of its pixels are in the image. */
 function averageByConvolution(x: tf.Tensor): tf.Tensor {
-  const sums = (of: tf.Tensor): tf.Tensor => tf.depthwiseConv2d(of as tf.Tensor4D, tf.ones([3, 3, 4, 1]), 2, 'same');
+  const sums = (of: tf.Tensor): tf.Tensor =>
+    tf.depthwiseConv2d(of as tf.Tensor4D, tf.ones([3, 3, 4, 1]), 2, 'same');
   return tf.div(sums(x), sums(tf.onesLike(x)));
 }
 
@@ -149,7 +179,10 @@ describe('one training step of the whole network', () => {
       const before = initial.get(name) as Float32Array;
       const after = stepped.get(name) as Float32Array;
       const gradient = before.map((value, at) => value - (after[at] as number));
-      const index = gradient.reduce((best, value, at) => (Math.abs(value) > Math.abs(gradient[best] as number) ? at : best), 0);
+      const index = gradient.reduce(
+        (best, value, at) => (Math.abs(value) > Math.abs(gradient[best] as number) ? at : best),
+        0,
+      );
       const change = 1 / 1024;
       const measured = (valueAt(name, index, change) - valueAt(name, index, -change)) / (2 * change);
       const difference = Math.abs(measured - (gradient[index] as number)) / Math.abs(measured);

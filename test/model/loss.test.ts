@@ -12,7 +12,10 @@ const FULL: LossOptions = { loss: 'full', margin: 4, alpha: 0.1, centre: false }
 const PLAIN: LossOptions = { ...FULL, loss: 'plain' };
 
 function near(actual: number, expected: number, tolerance = 1e-6): void {
-  assert.ok(Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected)), `${actual} is not ${expected}`);
+  assert.ok(
+    Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected)),
+    `${actual} is not ${expected}`,
+  );
 }
 
 describe('the loss of one pair, worked by hand', () => {
@@ -45,7 +48,9 @@ describe('the loss of one pair, worked by hand', () => {
     const { value, gradient } = pairLoss(embeddings, 2, onePair(1), FULL);
     near(value, 0.25 + 0.1 * (0.5 + 0.5));
     // slopes: 1 at x >= 1; 1 at -1 <= x <= 0; -1 at 0 < x < 1; 1 at -1 <= x <= 0
-    [0.5 + 0.1, -0.5 + 0.1, -0.5 - 0.1, 0.5 + 0.1].forEach((slope, at) => near(gradient[at] as number, slope));
+    [0.5 + 0.1, -0.5 + 0.1, -0.5 - 0.1, 0.5 + 0.1].forEach((slope, at) =>
+      near(gradient[at] as number, slope),
+    );
   });
 
   it("takes the paper's slope at the kinks: +1 at -1, 0 and 1", () => {
@@ -73,19 +78,27 @@ describe('the pairs of a mini-batch', () => {
 
   it('are neighbours where they were drawn one by one', () => {
     const { weights, similar } = drawnPairs([4, 4, 1, 2]);
-    assert.deepEqual([...weights].flatMap((weight, at) => (weight > 0 ? [at] : [])), [1, 11]);
+    assert.deepEqual(
+      [...weights].flatMap((weight, at) => (weight > 0 ? [at] : [])),
+      [1, 11],
+    );
     assert.deepEqual([similar[1], similar[11]], [1, 0]);
   });
 
   it('are refused where all images are of one class, or all of different ones', () => {
-    const isDataError = (error: unknown): boolean => error instanceof KinscanError && error.code === 'INVALID_TRAINING_DATA';
+    const isDataError = (error: unknown): boolean =>
+      error instanceof KinscanError && error.code === 'INVALID_TRAINING_DATA';
     assert.throws(() => allPairs([1, 1, 1]), isDataError);
     assert.throws(() => allPairs([1, 2, 3]), isDataError);
   });
 });
 
 /** A batch whose components keep clear of the kinks at -1, 0 and 1, where finite differences say nothing. */
-function smoothBatch(seed: number, count: number, bits: number): { embeddings: Float32Array; pairs: PairWeights } {
+function smoothBatch(
+  seed: number,
+  count: number,
+  bits: number,
+): { embeddings: Float32Array; pairs: PairWeights } {
   const random = seededRandom(seed, 'loss test');
   const embeddings = Float32Array.from({ length: count * bits }, () => {
     const size = random.uniform() < 0.5 ? random.between(0.05, 0.95) : random.between(1.05, 1.8);
@@ -98,19 +111,24 @@ function smoothBatch(seed: number, count: number, bits: number): { embeddings: F
 describe('the gradient of the loss', () => {
   it('agrees with finite differences', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 1e6 }), fc.constantFrom(FULL, PLAIN, { ...FULL, centre: true }), (seed, options) => {
-        const [count, bits, step] = [6, 4, 1 / 1024];
-        const { embeddings, pairs } = smoothBatch(seed, count, bits);
-        const { gradient } = pairLoss(embeddings, bits, pairs, options);
-        for (let at = 0; at < embeddings.length; at++) {
-          const [up, down] = [embeddings.slice(), embeddings.slice()];
-          up[at] = (up[at] as number) + step;
-          down[at] = (down[at] as number) - step;
-          if (crossesKink(up, down, bits, options)) continue;
-          const rise = pairLoss(up, bits, pairs, options).value - pairLoss(down, bits, pairs, options).value;
-          near(gradient[at] as number, rise / ((up[at] as number) - (down[at] as number)), 1e-5);
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 1e6 }),
+        fc.constantFrom(FULL, PLAIN, { ...FULL, centre: true }),
+        (seed, options) => {
+          const [count, bits, step] = [6, 4, 1 / 1024];
+          const { embeddings, pairs } = smoothBatch(seed, count, bits);
+          const { gradient } = pairLoss(embeddings, bits, pairs, options);
+          for (let at = 0; at < embeddings.length; at++) {
+            const [up, down] = [embeddings.slice(), embeddings.slice()];
+            up[at] = (up[at] as number) + step;
+            down[at] = (down[at] as number) - step;
+            if (crossesKink(up, down, bits, options)) continue;
+            const rise =
+              pairLoss(up, bits, pairs, options).value - pairLoss(down, bits, pairs, options).value;
+            near(gradient[at] as number, rise / ((up[at] as number) - (down[at] as number)), 1e-5);
+          }
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -120,7 +138,9 @@ describe('the gradient of the loss', () => {
     for (const options of [FULL, PLAIN]) {
       const { embeddings, pairs } = smoothBatch(7, 9, 8);
       const { value, gradient } = pairLoss(embeddings, 8, pairs, options);
-      const { value: tfValue, grad } = tf.valueAndGrad((b) => formulaInTf(b as tf.Tensor2D, pairs, options))(tf.tensor2d(embeddings, [9, 8]));
+      const { value: tfValue, grad } = tf.valueAndGrad((b) => formulaInTf(b as tf.Tensor2D, pairs, options))(
+        tf.tensor2d(embeddings, [9, 8]),
+      );
       near(value, tfValue.dataSync()[0] as number, 1e-5);
       grad.dataSync().forEach((slope, at) => near(gradient[at] as number, slope, 3e-6));
     }
@@ -133,13 +153,16 @@ function crossesKink(up: Float32Array, down: Float32Array, bits: number, options
 }
 
 function sidesOfKinks(given: Float32Array, bits: number, options: LossOptions): string {
-  const means = Array.from({ length: bits }, (_, bit) => meanOf(given.filter((_value, at) => at % bits === bit)));
+  const means = Array.from({ length: bits }, (_, bit) =>
+    meanOf(given.filter((_value, at) => at % bits === bit)),
+  );
   const values = options.centre ? given.map((value, at) => value - (means[at % bits] as number)) : given;
   const sides: boolean[] = [...values].flatMap((value) => [value >= -1, value >= 0, value >= 1]);
   for (let i = 0; i < values.length; i += bits) {
     for (let j = i + bits; j < values.length; j += bits) {
       let distance = 0;
-      for (let bit = 0; bit < bits; bit++) distance += ((values[i + bit] as number) - (values[j + bit] as number)) ** 2;
+      for (let bit = 0; bit < bits; bit++)
+        distance += ((values[i + bit] as number) - (values[j + bit] as number)) ** 2;
       sides.push(distance < options.margin);
     }
   }

@@ -24,6 +24,7 @@ export function syntheticShapes(perClass: number, inputSize: number, seed: numbe
 
 function isLit(label: number, x: number, y: number, size: number): boolean {
   if (label === 0) return x * x + y * y < size * size;
-  if (label === 1) return Math.max(Math.abs(x), Math.abs(y)) < size * 1.2 && Math.max(Math.abs(x), Math.abs(y)) > size * 0.7;
+  if (label === 1)
+    return Math.max(Math.abs(x), Math.abs(y)) < size * 1.2 && Math.max(Math.abs(x), Math.abs(y)) > size * 0.7;
   return Math.floor(Math.abs(y) / 2) % 2 === 0;
 }

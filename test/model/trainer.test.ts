@@ -8,7 +8,11 @@ import { loadModel } from '../../src/model/artefact.js';
 import { useTfBackend } from '../../src/model/tf-backend.js';
 import { trainModel, type TrainingReport, type TrainModelOptions } from '../../src/model/train-model.js';
 import type { LabelledImages } from '../../src/model/training-set.js';
-import { learningRateAt, resolveTrainingSettings, type TrainingSettings } from '../../src/model/training-settings.js';
+import {
+  learningRateAt,
+  resolveTrainingSettings,
+  type TrainingSettings,
+} from '../../src/model/training-settings.js';
 import { syntheticShapes } from './synthetic-shapes.js';
 
 const images = syntheticShapes(40, 16, 1);
@@ -69,7 +73,10 @@ describe('training', () => {
   it('learns to retrieve made-up shapes that it did not see', async () => {
     const losses: number[] = [];
     const report = await train({ iterations: 40, learningRate: 0.0005, validationEvery: 20 }, { losses });
-    assert.ok((losses.at(-1) as number) < (losses[0] as number) / 2, `the loss went from ${losses[0]} to ${losses.at(-1)}`);
+    assert.ok(
+      (losses.at(-1) as number) < (losses[0] as number) / 2,
+      `the loss went from ${losses[0]} to ${losses.at(-1)}`,
+    );
     assert.ok(report.validation !== null && report.validation.mapAt100 > 0.9, JSON.stringify(report));
     assert.deepEqual((await readdir(report.folder)).sort(), ['manifest.json', 'model.onnx', 'weights.bin']);
   });
@@ -92,21 +99,34 @@ describe('training', () => {
 
   it('refuses a checkpoint of other settings', async () => {
     const stopped = await train({ iterations: 4, checkpointEvery: 1 }, { stopAfter: 1 });
-    await assert.rejects(train({ iterations: 4, alpha: 0.5 }, { outFolder: stopped.folder, resume: true }), isCode('INVALID_ARGUMENT'));
+    await assert.rejects(
+      train({ iterations: 4, alpha: 0.5 }, { outFolder: stopped.folder, resume: true }),
+      isCode('INVALID_ARGUMENT'),
+    );
   });
 
   it("carries a shorter code's layers over and widens the hash layer", async () => {
     const short = await train({});
-    const long = await train({ codeBits: 24, iterations: 1, learningRate: 1e-9 }, { fromFolder: short.folder });
+    const long = await train(
+      { codeBits: 24, iterations: 1, learningRate: 1e-9 },
+      { fromFolder: short.folder },
+    );
     const [old, wide] = [await loadModel(short.folder), await loadModel(long.folder)];
-    const rowOf = (weights: typeof old.weights, bits: number): Float32Array => (weights.get('fc2/kernel') as Float32Array).subarray(7 * bits, 7 * bits + 16);
-    rowOf(wide.weights, 24).forEach((value, at) => assert.ok(Math.abs(value - (rowOf(old.weights, 16)[at] as number)) < 1e-5));
+    const rowOf = (weights: typeof old.weights, bits: number): Float32Array =>
+      (weights.get('fc2/kernel') as Float32Array).subarray(7 * bits, 7 * bits + 16);
+    rowOf(wide.weights, 24).forEach((value, at) =>
+      assert.ok(Math.abs(value - (rowOf(old.weights, 16)[at] as number)) < 1e-5),
+    );
     await assert.rejects(train({}, { fromFolder: long.folder }), isCode('INVALID_ARGUMENT'));
   });
 
   it('trains on drawn pairs, with the plain loss and with augmentation too', async () => {
     const augmentation = { rotationDegrees: 10, shift: 0.1, scale: 0.1, intensity: 0.1 };
-    const versions = [await train({ pairs: 'drawn' }), await train({ loss: 'plain' }), await train({ augmentation })];
+    const versions = [
+      await train({ pairs: 'drawn' }),
+      await train({ loss: 'plain' }),
+      await train({ augmentation }),
+    ];
     assert.equal(new Set(versions.map(({ modelVersion }) => modelVersion)).size, 3);
   });
 
@@ -120,7 +140,10 @@ describe('training', () => {
 describe('training that cannot go well', () => {
   it('says that the loss is not a number, and writes no model', async () => {
     const outFolder = newFolder();
-    await assert.rejects(train({ learningRate: 10, iterations: 40 }, { outFolder }), isCode('TRAINING_DIVERGED'));
+    await assert.rejects(
+      train({ learningRate: 10, iterations: 40 }, { outFolder }),
+      isCode('TRAINING_DIVERGED'),
+    );
     assert.deepEqual(await readdir(outFolder), []);
   });
 
@@ -136,7 +159,9 @@ describe('training that cannot go well', () => {
   it('names every setting that is out of range', () => {
     assert.throws(
       () => resolveTrainingSettings({ learningRate: -1, batchSize: 2.5 }),
-      (error: unknown) => error instanceof KinscanError && /batchSize.*learningRate|learningRate.*batchSize/.test(error.message),
+      (error: unknown) =>
+        error instanceof KinscanError &&
+        /batchSize.*learningRate|learningRate.*batchSize/.test(error.message),
     );
   });
 });

@@ -7,15 +7,24 @@ import { KernelScope, replaceWasmKernel, runWasmKernel, wasmKernel } from './was
  */
 export function registerBatchMatMul(): void {
   const original = wasmKernel('BatchMatMul');
-  replaceWasmKernel('BatchMatMul', ({ inputs, backend, attrs }) => {
-    const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
-    const scope = new KernelScope(backend);
-    const a = transposeA ? transposed(scope, inputs['a'] as tf.TensorInfo) : (inputs['a'] as tf.TensorInfo);
-    const b = transposeB ? transposed(scope, inputs['b'] as tf.TensorInfo) : (inputs['b'] as tf.TensorInfo);
-    const product = runWasmKernel(original.kernelFunc, backend, { a, b }, { transposeA: false, transposeB: false });
-    scope.finish();
-    return product;
-  }, original.setupFunc);
+  replaceWasmKernel(
+    'BatchMatMul',
+    ({ inputs, backend, attrs }) => {
+      const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
+      const scope = new KernelScope(backend);
+      const a = transposeA ? transposed(scope, inputs['a'] as tf.TensorInfo) : (inputs['a'] as tf.TensorInfo);
+      const b = transposeB ? transposed(scope, inputs['b'] as tf.TensorInfo) : (inputs['b'] as tf.TensorInfo);
+      const product = runWasmKernel(
+        original.kernelFunc,
+        backend,
+        { a, b },
+        { transposeA: false, transposeB: false },
+      );
+      scope.finish();
+      return product;
+    },
+    original.setupFunc,
+  );
 }
 
 function transposed(scope: KernelScope, matrix: tf.TensorInfo): tf.TensorInfo {

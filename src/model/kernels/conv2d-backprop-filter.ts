@@ -28,7 +28,12 @@ export function registerConv2dBackpropFilter(): void {
     assert(info.strideHeight === 1 && info.strideWidth === 1, 'our filter gradient is for stride 1');
     const scope = new KernelScope(backend);
     const { top, bottom, left, right } = info.padInfo;
-    const paddings = [[0, 0], [top, bottom], [left, right], [0, 0]];
+    const paddings = [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ];
     const padded = scope.run('PadV2', { x }, { paddings, constantValue: 0 });
     const images = scope.run('Transpose', { x: padded }, { perm: [3, 1, 2, 0] });
     const filter = scope.run('Transpose', { x: dy }, { perm: [1, 2, 0, 3] });

@@ -27,7 +27,12 @@ export function registerConv2dBackpropInput(): void {
     const swapped = scope.run('Transpose', { x: turned }, { perm: [0, 1, 3, 2] });
     const { top, bottom, left, right } = info.padInfo;
     const [height, width] = [info.filterHeight - 1, info.filterWidth - 1];
-    const paddings = [[0, 0], [height - top, height - bottom], [width - left, width - right], [0, 0]];
+    const paddings = [
+      [0, 0],
+      [height - top, height - bottom],
+      [width - left, width - right],
+      [0, 0],
+    ];
     const padded = scope.run('PadV2', { x: dy }, { paddings, constantValue: 0 });
     const convolution = { strides: [1, 1], pad: 'valid', dataFormat: 'NHWC', dilations: [1, 1] };
     const result = scope.runKept('Conv2D', { x: padded, filter: swapped }, convolution);

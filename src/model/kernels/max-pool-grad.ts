@@ -21,13 +21,23 @@ export function registerMaxPoolGrad(): void {
     const wasm = backend as WasmBackend;
     const dx = wasm.makeOutput(input.shape, 'float32');
     // Views are taken after the last allocation: growing the memory detaches older ones.
-    scatterToMaxima(info, wasm.typedArrayFromHeap(input), wasm.typedArrayFromHeap(dy), wasm.typedArrayFromHeap(dx));
+    scatterToMaxima(
+      info,
+      wasm.typedArrayFromHeap(input),
+      wasm.typedArrayFromHeap(dy),
+      wasm.typedArrayFromHeap(dx),
+    );
     return dx;
   });
 }
 
 /** All tensors are [n, rows, columns, channels]. */
-function scatterToMaxima(info: tf.backend_util.Conv2DInfo, x: Float32Array, dy: Float32Array, dx: Float32Array): void {
+function scatterToMaxima(
+  info: tf.backend_util.Conv2DInfo,
+  x: Float32Array,
+  dy: Float32Array,
+  dx: Float32Array,
+): void {
   const { batchSize, inHeight, inWidth, inChannels: channels, outHeight, outWidth, padInfo } = info;
   dx.fill(0);
   let from = 0;

@@ -15,7 +15,8 @@ export function registerSum(): void {
       const axes = axis === null ? [...x.shape.keys()] : [axis].flat();
       const rank = x.shape.length;
       const leading = rank > 1 && axes.length === rank - 1 && axes.every((one) => one < rank - 1 && one >= 0);
-      if (!leading || keepDims || x.dtype !== 'float32') return runWasmKernel(original.kernelFunc, backend, { x }, attrs as object);
+      if (!leading || keepDims || x.dtype !== 'float32')
+        return runWasmKernel(original.kernelFunc, backend, { x }, attrs as object);
       const wasm = backend as WasmBackend;
       const columns = x.shape[rank - 1] as number;
       const sums = wasm.makeOutput([columns], 'float32');

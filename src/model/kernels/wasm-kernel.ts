@@ -57,7 +57,16 @@ export function runWasmKernel(
  * Puts our kernel in the place of the wasm backend's own, if it has one. `setupFunc` is the own kernel's where ours still
  * calls it: the backend runs the set-up of registered kernels when it starts.
  */
-export function replaceWasmKernel(kernelName: string, kernelFunc: tf.KernelFunc, setupFunc?: (backend: object) => void): void {
+export function replaceWasmKernel(
+  kernelName: string,
+  kernelFunc: tf.KernelFunc,
+  setupFunc?: (backend: object) => void,
+): void {
   if (tf.getKernel(kernelName, 'wasm') !== undefined) tf.unregisterKernel(kernelName, 'wasm');
-  tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc, ...(setupFunc === undefined ? {} : { setupFunc }) });
+  tf.registerKernel({
+    kernelName,
+    backendName: 'wasm',
+    kernelFunc,
+    ...(setupFunc === undefined ? {} : { setupFunc }),
+  });
 }
