@@ -2,6 +2,7 @@ import type { Placement } from '../core/placement.js';
 import { KinscanError } from '../core/errors.js';
 import type { Logger } from './log.js';
 import { StorageType, type KV, type NatsConnection } from './nats.js';
+import { createdByAny } from './streams.js';
 
 /** Fixed when the collection is created. */
 export interface CollectionSettings {
@@ -83,13 +84,12 @@ export async function openClusterState(
   replicas = 1,
 ): Promise<ClusterState> {
   const views = connection.jetstream().views;
-  const records = await views.kv(RECORDS_BUCKET, { history: 1, storage: StorageType.File, replicas });
-  const heartbeats = await views.kv(MEMBERS_BUCKET, {
-    history: 1,
-    storage: StorageType.Memory,
-    ttl: MEMBER_EXPIRY_MS,
-    replicas,
-  });
+  const records = await createdByAny(() =>
+    views.kv(RECORDS_BUCKET, { history: 1, storage: StorageType.File, replicas }),
+  );
+  const heartbeats = await createdByAny(() =>
+    views.kv(MEMBERS_BUCKET, { history: 1, storage: StorageType.Memory, ttl: MEMBER_EXPIRY_MS, replicas }),
+  );
   return new NatsClusterState(records, heartbeats, log);
 }
 

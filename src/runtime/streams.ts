@@ -92,13 +92,28 @@ export async function ensureStreams(
     duplicate_window: nanos(120_000),
   });
   await ensureEncoderConsumer(manager);
-  await connection
-    .jetstream()
-    .views.os(OBJECT_BUCKET, {
+  const { views } = connection.jetstream();
+  await createdByAny(() =>
+    views.os(OBJECT_BUCKET, {
       storage: StorageType.File,
       replicas: limits.replicas,
       max_bytes: limits.imagesBytesMax,
-    });
+    }),
+  );
+}
+
+/** JetStream says so to the slower of two processes that create one stream at once, even where both want the same. */
+const NAME_IN_USE_CODE = 10_058;
+
+/** Opens a bucket that several processes may create at once: who was slower finds it there at the second look. */
+export async function createdByAny<Bucket>(open: () => Promise<Bucket>): Promise<Bucket> {
+  try {
+    return await open();
+  } catch (error) {
+    const apiError = (error as { api_error?: { err_code?: number } }).api_error;
+    if (apiError?.err_code !== NAME_IN_USE_CODE) throw error;
+    return open();
+  }
 }
 
 async function ensureStream(
