@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { readFile } from 'node:fs/promises';
 import { codeFromHex } from '../../core/code.js';
 import type { Hit__Output } from '../../generated/kinscan/v1/Hit.js';
 import type { SearchRequest } from '../../generated/kinscan/v1/SearchRequest.js';
@@ -7,6 +6,7 @@ import type { SearchResponse__Output } from '../../generated/kinscan/v1/SearchRe
 import { UsageError } from '../exit-code.js';
 import { addressOption, jsonOption, openCoordinatorClient, wholeNumber } from '../options.js';
 import { note, printJson, printTable } from '../output.js';
+import { readImageFile } from '../read-image-file.js';
 
 interface SearchOptions {
   readonly address: string;
@@ -70,7 +70,7 @@ async function requestOf(image: string | undefined, options: SearchOptions): Pro
     ranking: options.ranking === 'hamming' ? 'RANKING_HAMMING' : 'RANKING_UNSPECIFIED',
     requireComplete: options.requireComplete === true,
     ...(options.maxDistance === undefined ? {} : { maxDistance: options.maxDistance }),
-    ...(image === undefined ? {} : { image: await readFile(image) }),
+    ...(image === undefined ? {} : { image: await readImageFile(image) }),
     ...(options.id === undefined ? {} : { imageId: options.id }),
     ...(options.code === undefined ? {} : { code: codeOf(options.code) }),
   };
