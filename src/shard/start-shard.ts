@@ -31,10 +31,12 @@ export interface RunningShard extends RunningRole {
   isReady(): boolean;
 }
 
+/** Ids are part of NATS keys. */
+const ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 /** One look for settings of the cluster that do not exist yet; they are looked for again and again. */
 const SETTINGS_WAIT_MS = 30_000;
-/** Limit on the last words to NATS. */
-const FLUSH_TIMEOUT_MS = 500;
+/** Limit on each of the last words to NATS, which may be gone already. */
+const LAST_WORDS_TIMEOUT_MS = 500;
 
 const appliedNoticeCodec = messageCodec<AppliedNotice, AppliedNotice__Output>('AppliedNotice');
 
@@ -45,6 +47,9 @@ const appliedNoticeCodec = messageCodec<AppliedNotice, AppliedNotice__Output>('A
  * @throws KinscanError LOG_UNAVAILABLE, INVALID_ARGUMENT (port taken)
  */
 export async function startShard(config: ShardConfig, log: Logger): Promise<RunningShard> {
+  if (!ID_PATTERN.test(config.id)) {
+    throw new KinscanError('INVALID_ARGUMENT', 'the id of a shard server is 1 to 64 letters, digits, - and _');
+  }
   const connection = await connectNats({ servers: config.nats, name: `kinscan shard ${config.id}`, log });
   try {
     const shard = new ShardServer(config, log, connection);
@@ -135,11 +140,10 @@ class ShardServer implements RunningShard {
     if (this.#draining) return;
     this.#draining = true;
     this.#server?.setServing(false);
-    await this.#cluster?.leave().catch(() => undefined);
+    await lastWords(this.#cluster?.leave());
     await this.#server?.drain(DRAIN_TIMEOUT_MS / 2);
     await this.#replicas?.close();
-    const flushed = this.#connection.flush().catch(() => undefined);
-    await Promise.race([flushed, systemClock.sleep(FLUSH_TIMEOUT_MS)]);
+    await lastWords(this.#connection.flush());
     await this.#connection.close();
     // ends what still waits for settings; a store that was opened meanwhile is closed here
     await this.#opening;
@@ -224,4 +228,10 @@ class ShardServer implements RunningShard {
     const notice = { shardServer: this.#config.id, positions };
     this.#connection.publish(SUBJECT.appliedNotice, appliedNoticeCodec.encode(notice));
   }
+}
+
+/** What is good to tell NATS before leaving, and no harm if it is not there. */
+async function lastWords(said: Promise<void> | undefined): Promise<void> {
+  const settled = said?.catch(() => undefined);
+  await Promise.race([settled, systemClock.sleep(LAST_WORDS_TIMEOUT_MS)]);
 }

@@ -37,7 +37,11 @@ export function partitionOfId(imageId: string, partitionCount = PARTITION_COUNT)
   return partitionOf(tieKeyOf(imageId), partitionCount);
 }
 
-export function recordEntry(sequence: number, record: ImageRecord, partitionCount = PARTITION_COUNT): RawEntry {
+export function recordEntry(
+  sequence: number,
+  record: ImageRecord,
+  partitionCount = PARTITION_COUNT,
+): RawEntry {
   return {
     sequence,
     partition: partitionOfId(record.imageId ?? '', partitionCount),
@@ -46,7 +50,12 @@ export function recordEntry(sequence: number, record: ImageRecord, partitionCoun
 }
 
 /** @param partition undefined: for all partitions, as the encoder publishes it for an id without a frame */
-export function removalEntry(sequence: number, imageId: string, revision: number, partition?: number): RawEntry {
+export function removalEntry(
+  sequence: number,
+  imageId: string,
+  revision: number,
+  partition?: number,
+): RawEntry {
   return { sequence, partition, bytes: logEntryCodec.encode({ removal: { imageId, revision } }) };
 }
 

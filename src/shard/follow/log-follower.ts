@@ -28,6 +28,8 @@ interface ReceivedEntry extends RawEntry {
   readonly remaining: number;
 }
 
+/** How long an outage is waited for at once; its end is told, this only bounds a lost message. */
+const OUTAGE_POLL_MS = 5_000;
 const RETRY = { firstDelayMs: 50, delayMaxMs: 2_000 };
 /** Attempts to write one batch (about ten seconds) before the shard server gives up. */
 const WRITE_ATTEMPTS_MAX = 10;
@@ -49,6 +51,8 @@ export class LogFollower {
   #resolveCaughtUp: () => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
   #messages: ConsumerMessages | undefined;
+  /** Aborts when the connection is back, or it is time to stop; undefined while connected. */
+  #outage: AbortController | undefined;
   #pump: BatchPump<ReceivedEntry> | undefined;
   #running: Promise<void> | undefined;
   /** Entries still to be applied until caughtUp. */
@@ -77,6 +81,7 @@ export class LogFollower {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#messages?.stop();
+    this.#outage?.abort();
     await this.#running;
   }
 
@@ -84,7 +89,9 @@ export class LogFollower {
     const { clock, log } = this.#options;
     for (let attempt = 0; !this.#isStopping(); attempt++) {
       try {
-        await this.#session(() => (attempt = 0));
+        // requests made meanwhile would only time out, later than the connection is back
+        if (this.#outage) await clock.sleep(OUTAGE_POLL_MS, this.#outage.signal);
+        else await this.#session(() => (attempt = 0));
       } catch (error) {
         if (isFatal(error)) return this.#fail(error);
         log.debug({ err: error }, 'following the CODES log was interrupted');
@@ -188,6 +195,11 @@ export class LogFollower {
   async #watchConnection(): Promise<void> {
     for await (const { type } of this.#options.connection.status()) {
       if (this.#isStopping()) return;
+      if (type === 'disconnect') this.#outage ??= new AbortController();
+      if (type === 'reconnect') {
+        this.#outage?.abort();
+        this.#outage = undefined;
+      }
       if (type === 'disconnect' || type === 'reconnect') this.#messages?.stop();
     }
   }

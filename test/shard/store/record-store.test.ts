@@ -106,9 +106,16 @@ describe('record store', () => {
 
   it('reads many records at once in the order asked, gaps included', async (test) => {
     const store = await openStore(test);
-    const refs = Array.from({ length: 4_500 }, (_, i) => ({ partition: 0, tieKey: BigInt(i), imageId: `${i}` }));
+    const refs = Array.from({ length: 4_500 }, (_, i) => ({
+      partition: 0,
+      tieKey: BigInt(i),
+      imageId: `${i}`,
+    }));
     const stored = refs.filter((_, i) => i % 3 !== 0);
-    await store.commit({ ...NO_CHANGE, records: stored.map((ref) => ({ ...ref, record: Buffer.from(ref.imageId) })) });
+    await store.commit({
+      ...NO_CHANGE,
+      records: stored.map((ref) => ({ ...ref, record: Buffer.from(ref.imageId) })),
+    });
     const records = await store.readRecords(refs);
     assert.deepEqual(
       records.map((record) => record?.toString()),
@@ -123,7 +130,9 @@ describe('record store', () => {
       import { RecordStore } from ${JSON.stringify(new URL('../../../src/shard/store/record-store.js', import.meta.url).href)};
       try { await RecordStore.open(${JSON.stringify(folder)}, 4, ${JSON.stringify(OPTIONS)}); console.log('opened'); }
       catch (error) { console.log(error.code, error.message); }`;
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
     assert.match(stdout, /^STORE_UNAVAILABLE .*another process has it open/);
   });
 
@@ -192,16 +201,21 @@ describe('keys and values', () => {
 
   it('reads tie key and id back from keys', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 4_095 }), anyTieKey, fc.string({ unit: 'grapheme' }), (partition, tieKey, id) => {
-        assert.equal(tieKeyOfTieEntryKey(tieEntryKey(partition, tieKey)), tieKey);
-        assert.equal(idOfKey(recordKey(partition, tieKey, id)), id);
-        assert.equal(idOfKey(frameKey(partition, 'base', id)), id);
-        const { from, until } = tieEntryRange(partition);
-        const key = tieEntryKey(partition, tieKey);
-        assert.ok(Buffer.compare(from, key) <= 0 && Buffer.compare(key, until) < 0);
-        const next = tieEntryKey(partition + 1, 0n);
-        assert.ok(Buffer.compare(until, next) <= 0);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 4_095 }),
+        anyTieKey,
+        fc.string({ unit: 'grapheme' }),
+        (partition, tieKey, id) => {
+          assert.equal(tieKeyOfTieEntryKey(tieEntryKey(partition, tieKey)), tieKey);
+          assert.equal(idOfKey(recordKey(partition, tieKey, id)), id);
+          assert.equal(idOfKey(frameKey(partition, 'base', id)), id);
+          const { from, until } = tieEntryRange(partition);
+          const key = tieEntryKey(partition, tieKey);
+          assert.ok(Buffer.compare(from, key) <= 0 && Buffer.compare(key, until) < 0);
+          const next = tieEntryKey(partition + 1, 0n);
+          assert.ok(Buffer.compare(until, next) <= 0);
+        },
+      ),
     );
   });
 
@@ -222,10 +236,7 @@ describe('keys and values', () => {
     const revision = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
     const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
     const plain = { noNullPrototype: true };
-    const live = fc.record(
-      { revision, modelTag: anyTieKey, code: bytes(32), fineCode: bytes(64) },
-      plain,
-    );
+    const live = fc.record({ revision, modelTag: anyTieKey, code: bytes(32), fineCode: bytes(64) }, plain);
     const state = fc.record(
       {
         imageId: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
@@ -237,7 +248,9 @@ describe('keys and values', () => {
     const states = fc.uniqueArray(state, { selector: ({ imageId }) => imageId, maxLength: 4 });
     fc.assert(
       fc.property(states, (given) => {
-        const sorted = [...given].sort((a, b) => Buffer.compare(Buffer.from(a.imageId), Buffer.from(b.imageId)));
+        const sorted = [...given].sort((a, b) =>
+          Buffer.compare(Buffer.from(a.imageId), Buffer.from(b.imageId)),
+        );
         assert.deepEqual(decodeTieEntry(encodeTieEntry(given)), sorted);
       }),
     );
