@@ -6,7 +6,11 @@ const MIB = 1024 * 1024;
 
 /** All that can be set of an encoder node. */
 export const ENCODER_CONFIG = {
-  nats: { kind: 'string', default: '127.0.0.1:4222', description: 'NATS servers, host:port, comma-separated' },
+  nats: {
+    kind: 'string',
+    default: '127.0.0.1:4222',
+    description: 'NATS servers, host:port, comma-separated',
+  },
   host: { kind: 'string', default: '127.0.0.1', description: 'address to listen on' },
   port: {
     kind: 'integer',
@@ -27,7 +31,12 @@ export const ENCODER_CONFIG = {
     max: 65_535,
     description: 'port of /metrics, /livez and /readyz; 0: none',
   },
-  logLevel: { kind: 'choice', choices: LOG_LEVELS, default: 'info', description: 'least severe line that is logged' },
+  logLevel: {
+    kind: 'choice',
+    choices: LOG_LEVELS,
+    default: 'info',
+    description: 'least severe line that is logged',
+  },
   id: { kind: 'string', default: '', description: 'name in the cluster; empty: host name and port' },
   streamReplicas: {
     kind: 'integer',

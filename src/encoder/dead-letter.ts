@@ -31,5 +31,7 @@ export function errorDetailOf(error: KinscanError): ErrorDetail {
 /** Whether trying again would end the same way: the fault lies in the image or its record. */
 export function isPermanent(error: KinscanError): boolean {
   const { grpcStatus } = ERROR_TABLE[error.code];
-  return grpcStatus === 'INVALID_ARGUMENT' || grpcStatus === 'DATA_LOSS' || error.code === 'TOO_MANY_ATTEMPTS';
+  return (
+    grpcStatus === 'INVALID_ARGUMENT' || grpcStatus === 'DATA_LOSS' || error.code === 'TOO_MANY_ATTEMPTS'
+  );
 }

@@ -32,7 +32,12 @@ export class Decoder {
       workerData: options.settings,
     });
     this.#batcher = new LaneBatcher({
-      run: (requests) => isolateCrashes(requests, (some) => this.#runBatch(some), (error) => this.#noteCrash(error)),
+      run: (requests) =>
+        isolateCrashes(
+          requests,
+          (some) => this.#runBatch(some),
+          (error) => this.#noteCrash(error),
+        ),
       concurrency: options.threads,
       batchLengthMax: BATCH_FILES_MAX,
       waitMaxMs: 0,

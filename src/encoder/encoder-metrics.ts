@@ -65,7 +65,10 @@ export function createEncoderMetrics(): EncoderMetrics {
     }),
     decodeSeconds: latency('kinscan_encoder_decode_seconds', 'One task of a decode thread, up to 8 files'),
     inferSeconds: latency('kinscan_encoder_infer_seconds', 'One run of the network'),
-    publishSeconds: latency('kinscan_encoder_publish_seconds', 'Records of one queue entry, until acknowledged'),
+    publishSeconds: latency(
+      'kinscan_encoder_publish_seconds',
+      'Records of one queue entry, until acknowledged',
+    ),
   };
 }
 

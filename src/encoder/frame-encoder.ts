@@ -39,7 +39,10 @@ export class FrameEncoder {
   }
 
   #decode(bytes: Uint8Array, firstFrame: number): Promise<DecodedFile> {
-    return this.#decoder.decode({ bytes, firstFrame, framesMax: FRAMES_PER_TASK, withThumbnails: true }, 'bulk');
+    return this.#decoder.decode(
+      { bytes, firstFrame, framesMax: FRAMES_PER_TASK, withThumbnails: true },
+      'bulk',
+    );
   }
 
   #encode(file: DecodedFile, firstFrame: number, source: RecordSource): Promise<CodesMessage[]> {

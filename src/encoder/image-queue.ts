@@ -126,7 +126,9 @@ export class ImageQueue {
 
   #giveBack(message: JsMsg, thrown: unknown, onRetry: (error: KinscanError) => void): void {
     const error =
-      thrown instanceof KinscanError ? thrown : new KinscanError('INTERNAL', 'internal error', { cause: thrown });
+      thrown instanceof KinscanError
+        ? thrown
+        : new KinscanError('INTERNAL', 'internal error', { cause: thrown });
     // on the way out another node may have it at once
     const isLeaving = error.code === 'DRAINING';
     if (!isLeaving) onRetry(error);

@@ -67,7 +67,8 @@ export function recordMessage(
  * name an instance, whose frames lie in any partition.
  */
 export function removalMessage(imageId: string, revision: number, partitionCount: number): CodesMessage {
-  const partition = baseImageId(imageId) === imageId ? undefined : partitionOf(tieKeyOf(imageId), partitionCount);
+  const partition =
+    baseImageId(imageId) === imageId ? undefined : partitionOf(tieKeyOf(imageId), partitionCount);
   return {
     subject: partition === undefined ? SUBJECT.codesAll : SUBJECT.codes(partition),
     data: logEntryCodec.encode({ removal: { imageId, revision } }),

@@ -49,12 +49,16 @@ export class InFlightBudget {
   async waitForCredit(signal: AbortSignal): Promise<void> {
     const { imagesMax, bytesMax, entryBytesMax } = this.#limits;
     const worthwhile = Math.max(1, Math.floor(Math.min(imagesMax, bytesMax / entryBytesMax) / 4));
-    while (this.entryCredit() < worthwhile && !(this.#images === 0 && this.entryCredit() > 0) && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#creditWaiter = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+    const wake = () => this.#creditWaiter?.();
+    signal.addEventListener('abort', wake);
+    while (
+      this.entryCredit() < worthwhile &&
+      !(this.#images === 0 && this.entryCredit() > 0) &&
+      !signal.aborted
+    ) {
+      await new Promise<void>((resolve) => (this.#creditWaiter = resolve));
     }
+    signal.removeEventListener('abort', wake);
   }
 
   addEntry(bytes: number): void {

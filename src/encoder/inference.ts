@@ -3,7 +3,12 @@ import { assert, KinscanError } from '../core/errors.js';
 import type { Logger } from '../runtime/log.js';
 import { WorkerPool } from '../runtime/worker-pool.js';
 import type { EncoderMetrics } from './encoder-metrics.js';
-import type { EngineDescription, InferenceResult, InferenceSettings, InferenceTask } from './inference-worker.js';
+import type {
+  EngineDescription,
+  InferenceResult,
+  InferenceSettings,
+  InferenceTask,
+} from './inference-worker.js';
 import { LaneBatcher, type Lane } from './lane-batcher.js';
 import { isolateCrashes } from './thread-crash.js';
 
@@ -40,7 +45,12 @@ export class Inference {
     this.#pool = opened.pool;
     this.engine = opened.engine;
     this.#batcher = new LaneBatcher({
-      run: (images) => isolateCrashes(images, (some) => this.#runBatch(some), (error) => this.#noteCrash(error)),
+      run: (images) =>
+        isolateCrashes(
+          images,
+          (some) => this.#runBatch(some),
+          (error) => this.#noteCrash(error),
+        ),
       concurrency: opened.pool.threads,
       batchLengthMax: options.batchImagesMax,
       waitMaxMs: options.batchWaitMaxMs,
@@ -55,6 +65,10 @@ export class Inference {
     if (threads === first.pool.threads) return new Inference(options, first);
     await first.pool.close();
     return new Inference(options, await openPool(options.settings, threads));
+  }
+
+  get threads(): number {
+    return this.#pool.threads;
   }
 
   get waitingCount(): number {

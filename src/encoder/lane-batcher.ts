@@ -58,7 +58,9 @@ export class LaneBatcher<Item, Result> {
   submit(item: Item, lane: Lane, signal?: AbortSignal): Promise<Result> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (this.waitingCount >= this.#options.queueLengthMax) {
-      return Promise.reject(new KinscanError('OVERLOADED', 'the encoder has a full queue', { retryAfterMs: 100 }));
+      return Promise.reject(
+        new KinscanError('OVERLOADED', 'the encoder has a full queue', { retryAfterMs: 100 }),
+      );
     }
     return new Promise((resolve, reject) => {
       const waiting: Waiting<Item, Result> = { item, resolve, reject, dropped: false };
@@ -98,7 +100,9 @@ export class LaneBatcher<Item, Result> {
   #take(lane: Lane): { items: Waiting<Item, Result>[]; lane: Lane } | undefined {
     const queue = this.#lanes[lane];
     const share = Math.ceil(queue.length / this.#options.concurrency);
-    const items = queue.splice(0, Math.min(this.#options.batchLengthMax, share)).filter(({ dropped }) => !dropped);
+    const items = queue
+      .splice(0, Math.min(this.#options.batchLengthMax, share))
+      .filter(({ dropped }) => !dropped);
     if (items.length > 0) return { items, lane };
     return queue.length > 0 ? this.#take(lane) : undefined;
   }

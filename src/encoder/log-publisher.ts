@@ -68,7 +68,9 @@ export class LogPublisher {
         this.#noteFailure(error);
         if (this.#stop.signal.aborted) throw new KinscanError('DRAINING', 'draining', { cause: error });
         if (!isFull(error) && clock.monotonicMs() - startedMs > retryMaxMs) {
-          throw new KinscanError('LOG_UNAVAILABLE', 'the log did not store a message in time', { cause: error });
+          throw new KinscanError('LOG_UNAVAILABLE', 'the log did not store a message in time', {
+            cause: error,
+          });
         }
         metrics.publishRetries.inc();
         await clock.sleep(backoffDelayMs(attempt, RETRY_BACKOFF), this.#stop.signal);

@@ -17,7 +17,10 @@ export interface ObjectFiles {
   delete(name: string): Promise<void>;
 }
 
-export async function openObjectFiles(connection: NatsConnection, fileBytesMax: number): Promise<ObjectFiles> {
+export async function openObjectFiles(
+  connection: NatsConnection,
+  fileBytesMax: number,
+): Promise<ObjectFiles> {
   const store = await connection.jetstream().views.os(OBJECT_BUCKET);
   return {
     read: (name) => read(store, name, fileBytesMax),
@@ -42,7 +45,9 @@ async function read(store: ObjectStore, name: string, fileBytesMax: number): Pro
   } catch (error) {
     if (error instanceof KinscanError) throw error;
     if (error instanceof Error && error.message.includes('corrupt object')) {
-      throw new KinscanError('CORRUPT_RECORD', 'the file in the object store fails its digest', { cause: error });
+      throw new KinscanError('CORRUPT_RECORD', 'the file in the object store fails its digest', {
+        cause: error,
+      });
     }
     throw new KinscanError('LOG_UNAVAILABLE', 'the object store does not answer', { cause: error });
   }

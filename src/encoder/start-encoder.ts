@@ -80,12 +80,24 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
     port,
     messageBytesMax: config.imageBytesMax + ENTRY_OVERHEAD_BYTES_MAX,
     services: {
-      Encoder: encodeService({ decoder, inference, queriesInFlightMax, isDraining: () => isDraining, metrics, log }),
+      Encoder: encodeService({
+        decoder,
+        inference,
+        queriesInFlightMax,
+        isDraining: () => isDraining,
+        metrics,
+        log,
+      }),
     },
     log,
   });
   closers.push(() => server.drain(0));
-  const metricsServer = await serveMetrics(config, metrics, { pipeline, decoder, inference }, () => !isDraining);
+  const metricsServer = await serveMetrics(
+    config,
+    metrics,
+    { pipeline, decoder, inference },
+    () => !isDraining,
+  );
   if (metricsServer !== undefined) closers.push(() => metricsServer.close());
   await announce(state, config, server.port);
   pipeline.start();
@@ -103,7 +115,14 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
     await connection.drain();
   };
   const { modelVersion } = inference.engine;
-  return { port: server.port, httpPort: metricsServer?.port, modelVersion, metrics, failed: pipeline.failed, drain };
+  return {
+    port: server.port,
+    httpPort: metricsServer?.port,
+    modelVersion,
+    metrics,
+    failed: pipeline.failed,
+    drain,
+  };
 }
 
 function openInference(config: EncoderConfig, metrics: EncoderMetrics, log: Logger): Promise<Inference> {
@@ -118,12 +137,21 @@ function openInference(config: EncoderConfig, metrics: EncoderMetrics, log: Logg
   });
 }
 
-function openDecoder(config: EncoderConfig, inputSize: number, metrics: EncoderMetrics, log: Logger): Decoder {
+function openDecoder(
+  config: EncoderConfig,
+  inputSize: number,
+  metrics: EncoderMetrics,
+  log: Logger,
+): Decoder {
   return new Decoder({
     threads: config.decodeThreads || Math.min(DECODE_THREADS_MAX, availableParallelism()),
     queueLengthMax: queueLengthMax(config),
     settings: {
-      limits: { bytesMax: config.imageBytesMax, pixelsMax: config.imagePixelsMax, framesMax: config.framesMax },
+      limits: {
+        bytesMax: config.imageBytesMax,
+        pixelsMax: config.imagePixelsMax,
+        framesMax: config.framesMax,
+      },
       inputSize,
       thumbnailEdgeMaxPixels: THUMBNAIL_EDGE_MAX_PIXELS,
     },
@@ -169,5 +197,11 @@ function announce(state: ClusterState, config: EncoderConfig, port: number): Pro
   const id = config.id || `${hostname()}-${port}`;
   const address = config.advertise || `${config.host}:${port}`;
   const startedAtMs = systemClock.nowMs();
-  return state.announce(() => ({ id, role: 'encoder', address, softwareVersion: softwareVersion(), startedAtMs }));
+  return state.announce(() => ({
+    id,
+    role: 'encoder',
+    address,
+    softwareVersion: softwareVersion(),
+    startedAtMs,
+  }));
 }

@@ -75,7 +75,11 @@ export class TaskProcessor {
     }
   }
 
-  async #ingestObject(entry: QueueEntry, task: IngestTask__Output, name: string): Promise<AfterAck | undefined> {
+  async #ingestObject(
+    entry: QueueEntry,
+    task: IngestTask__Output,
+    name: string,
+  ): Promise<AfterAck | undefined> {
     const { budget, objects, isQueued } = this.#options;
     return budget.holdFile(task.contentBytes, async () => {
       const bytes = await objects.read(name);
@@ -111,7 +115,9 @@ export class TaskProcessor {
   async #bury(entry: QueueEntry, task: IngestTask, reason: KinscanError): Promise<undefined> {
     const { publisher, metrics, clock, log } = this.#options;
     const { revision, deliveries } = entry;
-    await publisher.publish(deadLetterMessage({ task, revision, reason, failedAtMs: clock.nowMs(), deliveries }));
+    await publisher.publish(
+      deadLetterMessage({ task, revision, reason, failedAtMs: clock.nowMs(), deliveries }),
+    );
     metrics.deadLetters.inc({ code: reason.code });
     log.info({ revision, code: reason.code, deliveries }, 'dead letter');
     this.#notify({ revision, rejected: errorDetailOf(reason), images: 0 });
@@ -125,8 +131,11 @@ export class TaskProcessor {
       messages.map(async (message) => {
         const sequence = await publisher.publish(message);
         const partitions =
-          message.partition === undefined ? Array.from({ length: partitionCount }, (_, p) => p) : [message.partition];
-        for (const partition of partitions) lastOf.set(partition, Math.max(sequence, lastOf.get(partition) ?? 0));
+          message.partition === undefined
+            ? Array.from({ length: partitionCount }, (_, p) => p)
+            : [message.partition];
+        for (const partition of partitions)
+          lastOf.set(partition, Math.max(sequence, lastOf.get(partition) ?? 0));
       }),
     );
     return [...lastOf].map(([partition, streamSequence]) => ({ partition, streamSequence }));

@@ -56,6 +56,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
         pingInterval: 10_000,
         maxPingOut: 2,
         timeout: 5_000,
+        // one Error with its stack for each request costs a third of publishing
+        noAsyncTraces: true,
       });
       void logStatus(connection, options.log);
       return connection;

@@ -85,7 +85,9 @@ describe('the Encode call', () => {
   it('refuses queries above its limit and says when to come again', async () => {
     const image = await phantomPng(3);
     const answers = await Promise.allSettled(Array.from({ length: 20 }, () => encode({ image })));
-    const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
+    const refused = answers.flatMap((answer) =>
+      answer.status === 'rejected' ? [answer.reason as unknown] : [],
+    );
     assert.ok(refused.length > 0 && refused.length < 20, `${refused.length} of 20 were refused`);
     for (const error of refused) {
       assert.ok(error instanceof KinscanError);

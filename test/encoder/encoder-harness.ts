@@ -101,7 +101,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Encode
     publishBytes,
     codes,
     records: async () =>
-      new Map((await codes()).flatMap(({ entry }) => (entry.record ? [[entry.record.imageId, entry.record]] : []))),
+      new Map(
+        (await codes()).flatMap(({ entry }) => (entry.record ? [[entry.record.imageId, entry.record]] : [])),
+      ),
     deadLetters: async () =>
       (await messagesOf(connection, STREAM.deadLetters)).map(({ data }) => deadLetterCodec.decode(data)),
     queueIsEmpty: () => queueIsEmpty(connection),
@@ -153,6 +155,7 @@ async function messagesOf(connection: NatsConnection, stream: string) {
 async function queueIsEmpty(connection: NatsConnection): Promise<void> {
   await waitUntil(
     'every image is dealt with',
-    async () => (await (await connection.jetstreamManager()).streams.info(STREAM.images)).state.messages === 0,
+    async () =>
+      (await (await connection.jetstreamManager()).streams.info(STREAM.images)).state.messages === 0,
   );
 }

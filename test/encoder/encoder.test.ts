@@ -10,7 +10,13 @@ import { messageCodec } from '../../src/runtime/proto.js';
 import { OBJECT_BUCKET, SUBJECT } from '../../src/runtime/streams.js';
 import { emptyPng } from '../helpers/raster-builder.js';
 import { waitUntil } from '../helpers/wait-until.js';
-import { CODE_BITS, INPUT_SIZE, PARTITION_COUNT, startHarness, type EncoderHarness } from './encoder-harness.js';
+import {
+  CODE_BITS,
+  INPUT_SIZE,
+  PARTITION_COUNT,
+  startHarness,
+  type EncoderHarness,
+} from './encoder-harness.js';
 import { dicomWithoutPixels, multiFrameDicom, phantomJpeg, phantomPng } from './test-images.js';
 
 const noticeCodec = messageCodec<object, EncodedNotice__Output>('EncodedNotice');
@@ -43,10 +49,19 @@ describe('an encoder node', () => {
   };
 
   it('writes one exact record for each image', async () => {
-    const images = await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 2 ? phantomPng(n) : phantomJpeg(n))));
+    const images = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => (n % 2 ? phantomPng(n) : phantomJpeg(n))),
+    );
     const revisions = await Promise.all(
       images.map((content, n) =>
-        harness.publish({ ingest: { imageId: `image-${n}`, content, metadata: { label: `label ${n}` }, acceptedAtMs: 1_000 + n } }),
+        harness.publish({
+          ingest: {
+            imageId: `image-${n}`,
+            content,
+            metadata: { label: `label ${n}` },
+            acceptedAtMs: 1_000 + n,
+          },
+        }),
       ),
     );
     await harness.queueIsEmpty();
@@ -69,7 +84,10 @@ describe('an encoder node', () => {
         assert.ok(Math.abs(restored - value) <= record.embeddingScale * 0.51, `value ${i} survives as int8`);
       });
       assert.equal(record.acceptedAtMs, 1_000 + n);
-      assert.deepEqual([record.metadata?.rows, record.metadata?.columns, record.metadata?.label], [128, 128, `label ${n}`]);
+      assert.deepEqual(
+        [record.metadata?.rows, record.metadata?.columns, record.metadata?.label],
+        [128, 128, `label ${n}`],
+      );
       const thumbnail = await decodeImage(record.thumbnail);
       assert.equal(thumbnail.frame.width, 128);
     }
@@ -108,7 +126,11 @@ describe('an encoder node', () => {
     for (const [imageId, [content, code]] of Object.entries(bad)) {
       const letter = letters.find(({ task }) => task?.imageId === imageId);
       assert.equal(letter?.reason?.code, code, `reason of ${imageId.slice(0, 20)}`);
-      assert.deepEqual(new Uint8Array(letter.task?.content ?? []), new Uint8Array(content), 'the file is kept');
+      assert.deepEqual(
+        new Uint8Array(letter.task?.content ?? []),
+        new Uint8Array(content),
+        'the file is kept',
+      );
       assert.equal((await waitUntil('the notice', () => notices.get(letter.revision))).rejected?.code, code);
     }
     assert.equal(letters.find(({ revision }) => revision === garbage)?.reason?.code, 'CORRUPT_RECORD');
@@ -122,7 +144,9 @@ describe('an encoder node', () => {
   it('indexes every frame of a multi-frame instance, and none where one frame is damaged', async () => {
     const frames = 40;
     const whole = multiFrameDicom(frames);
-    const revision = await harness.publish({ ingest: { imageId: '1.2.3.4.5', content: whole, metadata: { bodyPart: 'HEAD' } } });
+    const revision = await harness.publish({
+      ingest: { imageId: '1.2.3.4.5', content: whole, metadata: { bodyPart: 'HEAD' } },
+    });
     await harness.publish({ ingest: { imageId: '9.9.9', content: multiFrameDicom(frames, 10) } });
     await harness.queueIsEmpty();
     const stored = (await harness.codes()).filter(
@@ -145,7 +169,10 @@ describe('an encoder node', () => {
     const notice = await waitUntil('the notice', () => notices.get(revision));
     assert.equal(notice.images, frames);
     assert.equal(notice.positions.length, PARTITION_COUNT, 'the removal concerns every partition');
-    assert.equal(Math.max(...notice.positions.map((p) => p.streamSequence)), Math.max(...stored.map((s) => s.streamSequence)));
+    assert.equal(
+      Math.max(...notice.positions.map((p) => p.streamSequence)),
+      Math.max(...stored.map((s) => s.streamSequence)),
+    );
     const letter = (await harness.deadLetters()).find(({ task }) => task?.imageId === '9.9.9');
     assert.equal(letter?.reason?.code, 'CORRUPT_IMAGE');
     assert.ok(![...(await harness.records()).keys()].some((id) => id.startsWith('9.9.9')));
@@ -155,7 +182,9 @@ describe('an encoder node', () => {
     const one = await harness.publish({ delete: { imageId: '1.2.3.4.5#7' } });
     const all = await harness.publish({ delete: { imageId: 'image-1' } });
     await harness.queueIsEmpty();
-    const subjectOf = new Map((await harness.codes()).map(({ subject, entry }) => [entry.removal?.revision, subject]));
+    const subjectOf = new Map(
+      (await harness.codes()).map(({ subject, entry }) => [entry.removal?.revision, subject]),
+    );
     assert.equal(subjectOf.get(one), SUBJECT.codes(partitionOf(tieKeyOf('1.2.3.4.5#7'), PARTITION_COUNT)));
     assert.equal(subjectOf.get(all), SUBJECT.codesAll);
     const notice = await waitUntil('the notice', () => notices.get(all));

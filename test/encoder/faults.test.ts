@@ -19,7 +19,9 @@ describe('an encoder node under faults', () => {
   const publishMany = async (count: number): Promise<number[]> => {
     const content = await phantomPng(1);
     return Promise.all(
-      Array.from({ length: count }, (_, n) => harness.publish({ ingest: { imageId: `image-${n}`, content } })),
+      Array.from({ length: count }, (_, n) =>
+        harness.publish({ ingest: { imageId: `image-${n}`, content } }),
+      ),
     );
   };
   const consumerInfo = async () =>
@@ -32,7 +34,16 @@ describe('an encoder node under faults', () => {
       [...revisions].sort((a, b) => a - b),
     );
   };
-  const flags = () => ['--nats', harness.nats.address, '--port', '0', '--model', harness.modelFolder, '--engine', 'onnx'];
+  const flags = () => [
+    '--nats',
+    harness.nats.address,
+    '--port',
+    '0',
+    '--model',
+    harness.modelFolder,
+    '--engine',
+    'onnx',
+  ];
 
   it('loses nothing when it is killed in the middle, and stores nothing twice', async () => {
     const first = startEncoderProcess(flags());

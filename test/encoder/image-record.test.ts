@@ -14,7 +14,9 @@ describe('an embedding as signed bytes', () => {
         const largest = Math.max(...embedding.map(Math.abs));
         embedding.forEach((exact, i) => {
           // the scale is rounded to float32 too: a little more than half a step
-          assert.ok(Math.abs((bytes[i] as number) * scale - exact) <= scale * 0.5001 + largest * 1e-6 + 1e-40);
+          assert.ok(
+            Math.abs((bytes[i] as number) * scale - exact) <= scale * 0.5001 + largest * 1e-6 + 1e-40,
+          );
         });
         if (scale > 1e-38) assert.equal(Math.max(...bytes.map(Math.abs)), 127);
       }),
@@ -29,7 +31,14 @@ describe('an embedding as signed bytes', () => {
 describe('the metadata of a record', () => {
   it('are those of the file, with what the client says on top', () => {
     const file = { modality: 'CT', bodyPart: 'CHEST', sopInstanceUid: '1.2', rows: 64, frameNumber: 2 };
-    const client = { modality: '', bodyPart: 'ABDOMEN', label: 'liver', laterality: 'L', sopInstanceUid: '9.9', rows: 1 };
+    const client = {
+      modality: '',
+      bodyPart: 'ABDOMEN',
+      label: 'liver',
+      laterality: 'L',
+      sopInstanceUid: '9.9',
+      rows: 1,
+    };
     assert.deepEqual(mergeMetadata(file, client), {
       modality: 'CT',
       bodyPart: 'ABDOMEN',

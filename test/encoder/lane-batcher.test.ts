@@ -17,7 +17,12 @@ function heldBatcher(options: Partial<LaneBatcherOptions<number, number>> = {}) 
   const batcher = new LaneBatcher<number, number>({
     run: (items, lane) =>
       new Promise((resolve, reject) => {
-        runs.push({ items, lane, finish: (results = items.map((item) => item * 10)) => resolve(results), fail: reject });
+        runs.push({
+          items,
+          lane,
+          finish: (results = items.map((item) => item * 10)) => resolve(results),
+          fail: reject,
+        });
       }),
     concurrency: 1,
     batchLengthMax: 4,
