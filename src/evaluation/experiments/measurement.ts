@@ -75,19 +75,19 @@ export async function measureOrReuse(
   folder: string,
   now: () => number,
   onProgress: (done: number, total: number) => void,
-): Promise<Measurement> {
+): Promise<{ readonly measurement: Measurement; readonly reused: boolean }> {
   const key = measurementKey(request, data);
   const path = join(folder, `${request.rival.name}-${request.codeBits}-${key.slice(0, 12)}.json`);
   const stored = await readFile(path, 'utf8').catch(() => undefined);
   if (stored !== undefined) {
     const measurement = JSON.parse(stored) as Measurement;
-    if (measurement.key === key) return measurement;
+    if (measurement.key === key) return { measurement, reused: true };
   }
   const measurement = await measure(request, data, now, onProgress);
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.part`, JSON.stringify(measurement));
   await rename(`${path}.part`, path);
-  return measurement;
+  return { measurement, reused: false };
 }
 
 async function measure(

@@ -7,7 +7,9 @@ const HYPER_PARAMETERS = {
   rhoShareOfBits: 0.3,
   /** Weight of dissimilar pairs' loss. */
   lambda: 0.5,
+  /** At most, and at most `pairsPerImage` for each training image. */
   pairs: 60_000,
+  pairsPerImage: 200,
   batchPairs: 100,
   learningRate: 0.03,
   momentum: 0.9,
@@ -51,7 +53,8 @@ function fitMinimalLossHashing(
   const directions = Array.from({ length: codeBits }, () => randomDirection(dimensions, random));
   const velocities = directions.map(() => new Float64Array(dimensions));
   const drawPair = pairSampler(training.images.labels, random);
-  const batches = Math.ceil(HYPER_PARAMETERS.pairs / HYPER_PARAMETERS.batchPairs);
+  const pairs = Math.min(HYPER_PARAMETERS.pairs, HYPER_PARAMETERS.pairsPerImage * imageCount(training));
+  const batches = Math.ceil(pairs / HYPER_PARAMETERS.batchPairs);
   for (let batch = 0; batch < batches; batch++) {
     const gradients = directions.map(() => new Float64Array(dimensions));
     for (let pair = 0; pair < HYPER_PARAMETERS.batchPairs; pair++) {

@@ -101,7 +101,7 @@ describe('minimal loss hashing', () => {
   it('brings classes together that unlabelled variance would tear apart', async () => {
     // the class is in a coordinate of small variance; two others are large and mean nothing
     const random = new Random(3);
-    const labels = Array.from({ length: 80 }, (_, i) => i % 2);
+    const labels = Array.from({ length: 240 }, (_, i) => i % 2);
     const rows = labels.map((label) => [
       2 * random.normal(),
       2 * random.normal(),

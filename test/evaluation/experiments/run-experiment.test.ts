@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { KinscanError } from '../../../src/core/errors.js';
+import { EXPERIMENTS, type Experiment } from '../../../src/evaluation/experiments/experiment-table.js';
+import { linePlotSvg } from '../../../src/evaluation/experiments/line-plot.js';
+import {
+  type ExperimentOptions,
+  findExperiment,
+  runExperiment,
+} from '../../../src/evaluation/experiments/run-experiment.js';
+import { encodeGrayPng } from '../../../src/imaging/raster.js';
+import { stripeSet } from '../rivals/toy-sets.js';
+
+/** Cheap enough to run again and again. */
+const SMALL: Experiment = {
+  name: 'small',
+  title: 'Small',
+  methods: ['kinscan', 'dh', 'lsh'],
+  codeLengths: [16],
+  views: ['curve', 'contact-sheet'],
+};
+const CLASSES = ['diagonal', 'horizontal', 'vertical'];
+
+describe('kinscan experiment, at toy size', () => {
+  let root: string;
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'kinscan-experiment-'));
+    const { images } = stripeSet(16, 3, 11);
+    const bytes = images.inputSize ** 2;
+    for (const name of CLASSES) await mkdir(join(root, 'data', name), { recursive: true });
+    for (const [i, label] of images.labels.entries()) {
+      const png = await encodeGrayPng(
+        images.pixels.slice(i * bytes, (i + 1) * bytes),
+        images.inputSize,
+        images.inputSize,
+      );
+      await writeFile(join(root, 'data', CLASSES[label] as string, `${i}.png`), png);
+    }
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  const run = (experiment: Experiment, overrides: Partial<ExperimentOptions> = {}) => {
+    const reused: boolean[] = [];
+    const options: ExperimentOptions = {
+      experiment,
+      dataFolder: join(root, 'data'),
+      outFolder: join(root, 'out'),
+      queryCount: 9,
+      seed: 1,
+      inputSize: 16,
+      budget: { iterations: 3, batchSize: 12 },
+      top: 10,
+      command: 'kinscan experiment',
+      hardware: 'a test',
+      dataTitle: 'stripes',
+      now: () => 0,
+      stopRequested: () => false,
+      onProgress: () => undefined,
+      onMeasured: (_, wasReused) => reused.push(wasReused),
+      onSkip: () => undefined,
+      ...overrides,
+    };
+    return runExperiment(options).then((result) => ({ result, reused }));
+  };
+
+  for (const experiment of EXPERIMENTS) {
+    it(`${experiment.name} measures every method and writes its page`, async () => {
+      const { result } = await run(experiment);
+      assert.equal(result.complete, true);
+      const perMethod = experiment.views.includes('unseen-class')
+        ? CLASSES.length
+        : experiment.codeLengths.length;
+      assert.equal(result.measurements.length, experiment.methods.length * perMethod);
+      for (const one of result.measurements) {
+        const [map, lowest, highest] = [
+          one.mapAtK['10'],
+          one.mapAtKLowest['10'],
+          one.mapAtKHighest['10'],
+        ] as number[];
+        assert.ok((lowest as number) <= (map as number) && (map as number) <= (highest as number));
+        assert.equal(one.gallery, 39);
+      }
+      const page = await readFile(join(root, 'out', `${experiment.name}.md`), 'utf8');
+      assert.ok(page.startsWith(`# ${experiment.title}`));
+      assert.doesNotMatch(page, /NaN|undefined/);
+      for (const file of result.files.filter((path) => path.endsWith('.svg'))) {
+        assert.doesNotMatch(await readFile(file, 'utf8'), /NaN|undefined/);
+      }
+    });
+  }
+
+  it('does not measure again what an earlier experiment has measured', async () => {
+    const { reused } = await run(findExperiment('fig4'));
+    assert.deepEqual(reused, [true, true, true, true, true, true]);
+  });
+
+  it('measures anew with another seed', async () => {
+    const outFolder = join(root, 'seeds');
+    await run(SMALL, { outFolder });
+    assert.deepEqual((await run(SMALL, { outFolder, seed: 2 })).reused, [false, false, false]);
+  });
+
+  it('goes on where it was stopped', async () => {
+    const outFolder = join(root, 'stopped');
+    let asked = 0;
+    const stopped = await run(SMALL, { outFolder, stopRequested: () => ++asked > 2 });
+    assert.equal(stopped.result.complete, false);
+    assert.equal((await readdir(join(outFolder, 'measurements'))).length, 2);
+    const { reused } = await run(SMALL, { outFolder });
+    assert.deepEqual(reused, [true, true, false]);
+  });
+
+  it('gives the same measurements for the same seed', async () => {
+    const one = await run(SMALL, { outFolder: join(root, 'first') });
+    const two = await run(SMALL, { outFolder: join(root, 'second') });
+    assert.deepEqual(one.result.measurements, two.result.measurements);
+  });
+
+  it('puts every result of a query on the contact sheet, with right and wrong ones told apart', async () => {
+    const { result } = await run(findExperiment('fig3'));
+    const sheet = await readFile(result.files.find((file) => file.endsWith('fig3-1.svg')) as string, 'utf8');
+    // six methods with ten results each, and the query
+    assert.equal(sheet.match(/<image /g)?.length, 61);
+    const right = sheet.match(/stroke="#009e73"/g)?.length ?? 0;
+    const wrong = sheet.match(/stroke="#d00000"/g)?.length ?? 0;
+    assert.equal(right + wrong, 60);
+  });
+
+  it('knows its experiments by name', () => {
+    const unknown = (error: unknown) => error instanceof KinscanError && error.code === 'INVALID_ARGUMENT';
+    assert.throws(() => findExperiment('table9'), unknown);
+  });
+});
+
+describe('a line plot', () => {
+  it('draws a point for every value, higher values higher up, and escapes titles', () => {
+    const svg = linePlotSvg({
+      title: 'a < b',
+      xTitle: 'K',
+      yTitle: 'mAP',
+      series: [
+        {
+          title: 'one & two',
+          points: [
+            [5, 0.9],
+            [100, 0.5],
+          ],
+        },
+      ],
+    });
+    const heights = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, , y]) => Number(y));
+    assert.equal(heights.length, 2);
+    assert.ok((heights[0] as number) < (heights[1] as number));
+    assert.match(svg, /a &lt; b/);
+    assert.match(svg, /one &amp; two/);
+  });
+});
