@@ -5,6 +5,7 @@ import { findFiles } from '../src/cli/ingest/find-files.js';
 import { Decoder } from '../src/encoder/decoder.js';
 import { createEncoderMetrics } from '../src/encoder/encoder-metrics.js';
 import { FrameEncoder } from '../src/encoder/frame-encoder.js';
+import { SuspectDecoder } from '../src/encoder/suspect-decoder.js';
 import { Inference } from '../src/encoder/inference.js';
 import type { IngestTask__Output } from '../src/generated/kinscan/v1/IngestTask.js';
 import { DEFAULT_IMAGE_LIMITS } from '../src/imaging/image-limits.js';
@@ -72,10 +73,11 @@ export async function runEncodeBench(options: EncodeBenchOptions): Promise<Encod
     log,
   });
   const { inputSize, modelVersion } = inference.engine;
+  const settings = { limits: DEFAULT_IMAGE_LIMITS, inputSize, thumbnailEdgeMaxPixels: 128 };
   const decoder = new Decoder({
     threads: decodeThreads,
     queueLengthMax: QUEUE_LENGTH_MAX,
-    settings: { limits: DEFAULT_IMAGE_LIMITS, inputSize, thumbnailEdgeMaxPixels: 128 },
+    settings,
     metrics,
     log,
   });
@@ -91,7 +93,7 @@ export async function runEncodeBench(options: EncodeBenchOptions): Promise<Encod
     const inferring = await timed(() =>
       forEach(inputs, options.concurrency, async (pixels) => void (await inference.encode(pixels, 'bulk'))),
     );
-    const frames = new FrameEncoder(decoder, inference);
+    const frames = new FrameEncoder(decoder, new SuspectDecoder({ settings, log }), inference);
     const encoding = await timed(() =>
       forEach(files, options.concurrency, async (bytes, index) => {
         const task = { imageId: `image-${index}`, metadata: null } as IngestTask__Output;

@@ -11,6 +11,7 @@ import { InFlightBudget } from './in-flight-budget.js';
 import type { Inference } from './inference.js';
 import { LogPublisher } from './log-publisher.js';
 import { openObjectFiles } from './object-files.js';
+import type { SuspectDecoder } from './suspect-decoder.js';
 import { TaskProcessor } from './task-processor.js';
 
 /** Bytes of a queue entry beside the file that it carries, at most. */
@@ -22,6 +23,7 @@ export interface IngestPipelineOptions {
   readonly config: EncoderConfig;
   readonly connection: NatsConnection;
   readonly decoder: Decoder;
+  readonly suspectDecoder: SuspectDecoder;
   readonly inference: Inference;
   readonly partitionCount: number;
   readonly clock: Clock;
@@ -86,10 +88,11 @@ async function openProcessor(
   publisher: LogPublisher,
   budget: InFlightBudget,
 ): Promise<TaskProcessor> {
-  const { config, connection, decoder, inference, partitionCount, clock, metrics, log } = options;
+  const { config, connection, decoder, suspectDecoder, inference, partitionCount, clock, metrics, log } =
+    options;
   const manager = await connection.jetstreamManager();
   return new TaskProcessor({
-    frames: new FrameEncoder(decoder, inference),
+    frames: new FrameEncoder(decoder, suspectDecoder, inference),
     publisher,
     objects: await openObjectFiles(connection, config.imageBytesMax),
     budget,

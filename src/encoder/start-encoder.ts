@@ -10,11 +10,13 @@ import { connectNats } from '../runtime/nats.js';
 import { softwareVersion } from '../runtime/software-version.js';
 import { ensureStreams, STREAM_LIMITS_DEFAULT } from '../runtime/streams.js';
 import type { EncoderConfig } from './config.js';
+import type { DecodeSettings } from './decode-task.js';
 import { Decoder } from './decoder.js';
 import { encodeService } from './encode-service.js';
 import { addGauges, createEncoderMetrics, type EncoderMetrics } from './encoder-metrics.js';
 import { FRAMES_PER_TASK } from './frame-encoder.js';
 import { Inference } from './inference.js';
+import { SuspectDecoder } from './suspect-decoder.js';
 import { ENTRY_OVERHEAD_BYTES_MAX, openIngestPipeline, type IngestPipeline } from './ingest-pipeline.js';
 
 /** Longer side of the thumbnails in the records, in pixels. */
@@ -54,8 +56,10 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
   const metrics = createEncoderMetrics();
   const inference = await openInference(config, metrics, log);
   closers.push(() => inference.close());
-  const decoder = openDecoder(config, inference.engine.inputSize, metrics, log);
+  const settings = decodeSettings(config, inference);
+  const decoder = openDecoder(config, settings, metrics, log);
   closers.push(() => decoder.close());
+  const suspectDecoder = new SuspectDecoder({ settings, log });
   const connection = await connectNats({ servers: config.nats, name: `kinscan-encoder ${config.id}`, log });
   closers.push(() => connection.close());
   await ensureStreams(connection, { ...STREAM_LIMITS_DEFAULT, replicas: config.streamReplicas });
@@ -66,6 +70,7 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
     config,
     connection,
     decoder,
+    suspectDecoder,
     inference,
     partitionCount,
     clock: systemClock,
@@ -110,6 +115,7 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
     server.setServing(false);
     const leaving = state.leave().catch(() => undefined);
     await Promise.all([pipeline.drain(), server.drain(QUERIES_DRAIN_TIMEOUT_MS)]);
+    suspectDecoder.close();
     await Promise.all([leaving, metricsServer?.close(), decoder.close(), inference.close()]);
     // acks are not waited for one by one: this sends them
     await connection.drain();
@@ -137,27 +143,23 @@ function openInference(config: EncoderConfig, metrics: EncoderMetrics, log: Logg
   });
 }
 
+function decodeSettings(config: EncoderConfig, { engine }: Inference): DecodeSettings {
+  const { imageBytesMax: bytesMax, imagePixelsMax: pixelsMax, framesMax } = config;
+  return {
+    limits: { bytesMax, pixelsMax, framesMax },
+    inputSize: engine.inputSize,
+    thumbnailEdgeMaxPixels: THUMBNAIL_EDGE_MAX_PIXELS,
+  };
+}
+
 function openDecoder(
   config: EncoderConfig,
-  inputSize: number,
+  settings: DecodeSettings,
   metrics: EncoderMetrics,
   log: Logger,
 ): Decoder {
-  return new Decoder({
-    threads: config.decodeThreads || Math.min(DECODE_THREADS_MAX, availableParallelism()),
-    queueLengthMax: queueLengthMax(config),
-    settings: {
-      limits: {
-        bytesMax: config.imageBytesMax,
-        pixelsMax: config.imagePixelsMax,
-        framesMax: config.framesMax,
-      },
-      inputSize,
-      thumbnailEdgeMaxPixels: THUMBNAIL_EDGE_MAX_PIXELS,
-    },
-    metrics,
-    log,
-  });
+  const threads = config.decodeThreads || Math.min(DECODE_THREADS_MAX, availableParallelism());
+  return new Decoder({ threads, queueLengthMax: queueLengthMax(config), settings, metrics, log });
 }
 
 /** Room for all that the limits in front let in: each entry has one file or up to 16 frames waiting. */

@@ -40,13 +40,13 @@ describe('the Encode call', () => {
   it('answers with the code of the frame that was asked for, the same as ingest gives', async () => {
     const image = multiFrameDicom(5);
     const engine = await openEncodingEngine(harness.modelFolder, { engine: 'onnx' });
-    const { readFrame } = await openImage(image);
+    const opened = await openImage(image);
     const codes = new Set<string>();
     await harness.publish({ ingest: { imageId: '1.2.3', content: image } });
     await harness.queueIsEmpty();
     const records = await harness.records();
     for (const frameNumber of [0, 1, 5]) {
-      const { frame } = await readFrame(Math.max(0, frameNumber - 1));
+      const { frame } = await opened.readFrame(Math.max(0, frameNumber - 1));
       const embedding = await engine.encode(resizeToSquare(frame, INPUT_SIZE), 1);
       const response = await encode({ image, frameNumber });
       assert.deepEqual(new Uint8Array(response.code?.bits ?? []), codeOfEmbedding(embedding));

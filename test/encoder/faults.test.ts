@@ -104,6 +104,19 @@ describe('an encoder node under faults', () => {
     assert.deepEqual(await harness.deadLetters(), []);
   });
 
+  it('encodes an image that came back several times, apart from the others', async () => {
+    const content = await phantomPng(1);
+    await harness.publish({ ingest: { imageId: 'suspect', content } });
+    const consumer = await harness.connection.jetstream().consumers.get(STREAM.images, ENCODER_CONSUMER);
+    for (let delivery = 0; delivery < 2; delivery++) (await consumer.next())?.nak();
+    await harness.publish({ ingest: { imageId: 'fresh', content } });
+    await harness.start();
+    await harness.queueIsEmpty();
+    const records = await harness.records();
+    assert.deepEqual(records.get('suspect')?.code?.bits, records.get('fresh')?.code?.bits);
+    assert.ok(records.get('suspect')?.thumbnail.equals(records.get('fresh')?.thumbnail ?? Buffer.alloc(0)));
+  });
+
   it('does not touch an image that was delivered too often: it may have killed the process', async () => {
     await harness.publish({ ingest: { imageId: 'poison', content: await phantomPng(1) } });
     const consumer = await harness.connection.jetstream().consumers.get(STREAM.images, ENCODER_CONSUMER);
