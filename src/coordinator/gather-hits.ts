@@ -26,7 +26,7 @@ export interface GatheredHits {
 }
 
 /**
- * Merges what the shard servers found into the first k and fetches metadata for those alone.
+ * Merges what the shard servers found into the first k and fetches metadata for those alone, unless it came with the hits.
  *
  * A shard server that fails between its search and its fetch counts as not having answered: the rest is merged again, so
  * that an answer is always the exact first k of the partitions that it counts. A winner that was deleted in between is
@@ -36,6 +36,11 @@ export async function gatherHits(options: GatherOptions): Promise<GatheredHits> 
   const { k, includeThumbnails, partitionCount, fetcher, deadline } = options;
   const records = new Map<string, ImageRecord__Output>();
   const asked = new Set<string>();
+  for (const { hits, records: withHits } of options.answers) {
+    if (withHits === undefined) continue;
+    for (const id of hits.imageIds) asked.add(id);
+    for (const record of withHits) records.set(record.imageId, record);
+  }
   let answers = options.answers;
   let failure: KinscanError | undefined;
   for (;;) {

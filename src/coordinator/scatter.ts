@@ -1,6 +1,7 @@
 import { KinscanError, toKinscanError, type ErrorCode } from '../core/errors.js';
 import { unpackHitList, type HitList } from '../core/hit-list.js';
 import type { Code } from '../generated/kinscan/v1/Code.js';
+import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
 import type { PartitionPosition } from '../generated/kinscan/v1/PartitionPosition.js';
 import type { ClusterView } from './cluster-view.js';
 import type { Deadline } from './deadline.js';
@@ -16,6 +17,7 @@ export interface ScatterQuery {
   readonly ranking: 'RANKING_HAMMING' | 'RANKING_FINE';
   readonly modelVersion: string;
   readonly token: readonly PartitionPosition[];
+  readonly includeThumbnails: boolean;
 }
 
 /** What one shard server found in some partitions. */
@@ -23,6 +25,8 @@ export interface ShardAnswer {
   readonly shardServer: string;
   readonly partitions: readonly number[];
   readonly hits: HitList;
+  /** Of the hits, where the query is for few; an image that was removed since the search is left out. */
+  readonly records: readonly ImageRecord__Output[] | undefined;
 }
 
 export interface Gathered {
@@ -33,6 +37,8 @@ export interface Gathered {
 
 /** Every replica may be tried, and a stale placement refreshed, within so many rounds. */
 const ROUNDS_MAX = 4;
+/** Up to so many hits over all shard servers come with their records: most are thrown away, but a round trip is saved. */
+const RECORDS_WITH_HITS_MAX = 256;
 /** A slow shard server may use so much of the time left; then the answer goes out without it. */
 const TIME_SHARE = 0.9;
 
@@ -63,8 +69,11 @@ export async function scatter(
   for (let round = 0; round < ROUNDS_MAX && pending.length > 0 && deadline.leftMs > 0; round++) {
     const plan = planRound(pending, shardServers, tried);
     if (plan.size === 0) break;
+    const includeRecords = query.k * plan.size <= RECORDS_WITH_HITS_MAX;
     const outcomes = await Promise.all(
-      [...plan].map(([id, partitions]) => ask(id, partitions, query, cluster, shardServers, deadline)),
+      [...plan].map(([id, partitions]) =>
+        ask(id, partitions, { ...query, includeRecords }, cluster, shardServers, deadline),
+      ),
     );
     let isStale = false;
     for (const outcome of outcomes) {
@@ -110,30 +119,27 @@ function planRound(
 async function ask(
   shardServer: string,
   partitions: readonly number[],
-  query: ScatterQuery,
+  query: ScatterQuery & { readonly includeRecords: boolean },
   cluster: ClusterView,
   shardServers: ShardServers,
   deadline: Deadline,
 ): Promise<ShardAnswer | { readonly failure: KinscanError }> {
   try {
     const wanted = new Set(partitions);
+    const { maxDistance, ...everywhere } = query;
     const request = {
-      ...query,
-      ...(query.maxDistance === undefined ? {} : { _maxDistance: 'maxDistance' as const }),
+      ...everywhere,
+      ...(maxDistance === undefined ? {} : { maxDistance }),
       partitions: [...partitions],
       placementEpoch: cluster.placement().epoch,
       token: query.token.filter(({ partition }) => wanted.has(partition ?? 0)),
     };
-    const { maxDistance, ...unlimited } = request;
-    const response = await shardServers.search(
-      shardServer,
-      maxDistance === undefined ? unlimited : { ...unlimited, maxDistance },
-      deadline.callOptions(TIME_SHARE),
-    );
+    const response = await shardServers.search(shardServer, request, deadline.callOptions(TIME_SHARE));
     return {
       shardServer,
       partitions: response.partitions.filter((partition) => wanted.has(partition)),
       hits: unpackHitList(response.hits),
+      records: query.includeRecords ? response.records : undefined,
     };
   } catch (thrown) {
     return { failure: toKinscanError(thrown) };

@@ -84,6 +84,7 @@ export class SearchService {
         ranking,
         modelVersion: model.modelVersion,
         token: request.token,
+        includeThumbnails: request.includeThumbnails,
       },
       cluster,
       shardServers,

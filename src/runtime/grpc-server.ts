@@ -155,8 +155,16 @@ function contextOf(call: ServerUnaryCall<unknown, unknown>) {
     () => abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the deadline passed')),
     timeoutMs,
   );
-  call.on('cancelled', () => abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the client cancelled')));
-  return { signal: abort.signal, timeoutMs, end: () => clearTimeout(timer) };
+  // grpc-js says so after every call, also where it was answered
+  let hasEnded = false;
+  call.on('cancelled', () => {
+    if (!hasEnded) abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the client cancelled'));
+  });
+  const end = () => {
+    hasEnded = true;
+    clearTimeout(timer);
+  };
+  return { signal: abort.signal, timeoutMs, end };
 }
 
 /** The client's faults are its own business (debug); ours are errors. */
