@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import { runCommand } from './kinscan.js';
-
 const ROLES = {
   coordinator: () => import('../coordinator/main.js'),
   encoder: () => import('../encoder/main.js'),
@@ -13,4 +11,6 @@ if (command !== undefined && Object.hasOwn(ROLES, command)) {
   // a role that has drained leaves native threads behind that would keep the process
   process.exit(await main(rest, process.env));
 }
+// a role must not load what only commands need
+const { runCommand } = await import('./kinscan.js');
 process.exitCode = await runCommand(process.argv.slice(2));
