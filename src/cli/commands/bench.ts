@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { cpus } from 'node:os';
+import path from 'node:path';
+import { packageRoot } from '../../runtime/package-root.js';
 import { jsonOption, wholeNumber } from '../options.js';
 import { printJson, printTable } from '../output.js';
 
@@ -8,6 +10,7 @@ export function registerBench(program: Command): void {
     .command('bench')
     .description('measure on this machine, against peers where they are installed');
   registerIngestBench(command);
+  registerEncodeBench(command);
 }
 
 interface IngestBenchFlags {
@@ -33,6 +36,37 @@ function registerIngestBench(bench: Command): void {
     .action(async (folder: string, flags: IngestBenchFlags) => {
       const { runIngestBench } = await import('../../../bench/ingest.js');
       const result = await runIngestBench({ data: folder, ...flags });
+      show({ ...result, processor: processor() }, flags.json === true);
+    });
+}
+
+interface EncodeBenchFlags {
+  readonly images: number;
+  readonly model: string;
+  readonly decodeThreads: number;
+  readonly inferenceThreads: number;
+  readonly batch: number;
+  readonly concurrency: number;
+  readonly json?: boolean;
+}
+
+function registerEncodeBench(bench: Command): void {
+  bench
+    .command('encode')
+    .description(
+      'turn a folder of images into codes with the code of the encoder, beside plain ONNX Runtime and TensorFlow.js',
+    )
+    .argument('<folder>', 'images, for instance MedNIST')
+    .option('--images <n>', 'at most so many of them', wholeNumber(1, 1_000_000), 2000)
+    .option('--model <dir>', 'a trained model', path.join(packageRoot(), 'models', 'default'))
+    .option('--decode-threads <n>', '0: as the encoder chooses', wholeNumber(0, 64), 0)
+    .option('--inference-threads <n>', '0: as the encoder chooses', wholeNumber(0, 64), 0)
+    .option('--batch <n>', 'images in a batch at most', wholeNumber(1, 1024), 32)
+    .option('--concurrency <n>', 'images under way at once', wholeNumber(1, 4096), 256)
+    .addOption(jsonOption())
+    .action(async (folder: string, flags: EncodeBenchFlags) => {
+      const { runEncodeBench } = await import('../../../bench/encode.js');
+      const result = await runEncodeBench({ data: folder, ...flags, batchImagesMax: flags.batch });
       show({ ...result, processor: processor() }, flags.json === true);
     });
 }
