@@ -27,11 +27,17 @@ export const SHARD_CONFIG = {
     max: 65_535,
     description: 'port of /metrics, /livez and /readyz; 0: none',
   },
-  logLevel: { kind: 'choice', default: 'info', choices: LOG_LEVELS, description: 'least level that is logged' },
+  logLevel: {
+    kind: 'choice',
+    default: 'info',
+    choices: LOG_LEVELS,
+    description: 'least level that is logged',
+  },
   id: {
     kind: 'string',
     default: '',
-    description: 'name in the cluster, lasting, since placements name it; empty: made once, kept in the data folder',
+    description:
+      'name in the cluster, lasting, since placements name it; empty: made once, kept in the data folder',
   },
   streamReplicas: {
     kind: 'integer',

@@ -11,9 +11,7 @@ export interface ShardGauges {
   isReady(): boolean;
 }
 
-const LATENCY_BUCKETS_SECONDS = [
-  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10,
-];
+const LATENCY_BUCKETS_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
 /** The shard server's counters; the gauges register themselves. */
 export interface ShardMetrics {
@@ -47,11 +45,17 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
       for (const [partition, images] of gauges.imagesByPartition()) this.set({ partition }, images);
     },
   });
-  gauge('kinscan_shard_foreign_images', 'Stored images of other model versions.', gauges.foreignImages);
-  gauge('kinscan_shard_lag_entries', 'Entries of the CODES log that are not applied.', gauges.lag);
-  gauge('kinscan_shard_search_queue_length', 'Searches that wait for a thread.', gauges.queuedSearches);
-  gauge('kinscan_shard_index_bytes', 'Memory of the index.', gauges.indexBytes);
-  gauge('kinscan_shard_ready', '1 where all hosted partitions have caught up.', () => Number(gauges.isReady()));
+  gauge('kinscan_shard_foreign_images', 'Stored images of other model versions.', () =>
+    gauges.foreignImages(),
+  );
+  gauge('kinscan_shard_lag_entries', 'Entries of the CODES log that are not applied.', () => gauges.lag());
+  gauge('kinscan_shard_search_queue_length', 'Searches that wait for a thread.', () =>
+    gauges.queuedSearches(),
+  );
+  gauge('kinscan_shard_index_bytes', 'Memory of the index.', () => gauges.indexBytes());
+  gauge('kinscan_shard_ready', '1 where all hosted partitions have caught up.', () =>
+    Number(gauges.isReady()),
+  );
   return {
     appliedEntries: counter('kinscan_shard_applied_entries_total', 'Entries of the CODES log applied.'),
     staleEntries: counter('kinscan_shard_stale_entries_total', 'Entries older than what was stored.'),

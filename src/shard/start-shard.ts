@@ -48,7 +48,10 @@ const appliedNoticeCodec = messageCodec<AppliedNotice, AppliedNotice__Output>('A
  */
 export async function startShard(config: ShardConfig, log: Logger): Promise<RunningShard> {
   if (!ID_PATTERN.test(config.id)) {
-    throw new KinscanError('INVALID_ARGUMENT', 'the id of a shard server is 1 to 64 letters, digits, - and _');
+    throw new KinscanError(
+      'INVALID_ARGUMENT',
+      'the id of a shard server is 1 to 64 letters, digits, - and _',
+    );
   }
   const connection = await connectNats({ servers: config.nats, name: `kinscan shard ${config.id}`, log });
   try {
@@ -204,7 +207,10 @@ class ShardServer implements RunningShard {
       softwareVersion: softwareVersion(),
       startedAtMs: this.#startedAtMs,
       positions: Object.fromEntries(
-        (applier?.partitions() ?? []).map((partition) => [partition, applier?.board.sequenceOf(partition) ?? 0]),
+        (applier?.partitions() ?? []).map((partition) => [
+          partition,
+          applier?.board.sequenceOf(partition) ?? 0,
+        ]),
       ),
     };
   }

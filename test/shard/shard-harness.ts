@@ -90,11 +90,7 @@ export interface TestShard {
   stop(): Promise<void>;
 }
 
-export async function startTestShard(
-  cluster: TestCluster,
-  id: string,
-  dataDir?: string,
-): Promise<TestShard> {
+export async function startTestShard(cluster: TestCluster, id: string, dataDir?: string): Promise<TestShard> {
   const folder = dataDir ?? (await temporaryFolder({ after: cluster.undo }));
   const argv = ['--nats', cluster.nats.address, '--port', '0', '--id', id, '--data-dir', folder];
   const config = resolveConfig(SHARD_CONFIG, { argv, env: {} });
@@ -156,7 +152,7 @@ export async function scatterSearch(
   overrides: ShardSearchRequest = {},
 ): Promise<HitList> {
   const lists = await Promise.all(
-    [...shards].map(([id, shard]) => {
+    [...shards].map(async ([id, shard]) => {
       const request = searchRequest(cluster, id, overrides);
       const hosted = new Set(request.partitions);
       const token = (overrides.token ?? []).filter(({ partition }) => hosted.has(partition ?? 0));

@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { KinscanError } from '../../src/core/errors.js';
+import { packHitList } from '../../src/core/hit-list.js';
+import { Random } from '../../src/core/random.js';
 import type { AppliedNotice, AppliedNotice__Output } from '../../src/generated/kinscan/v1/AppliedNotice.js';
 import type { ShardSearchRequest } from '../../src/generated/kinscan/v1/ShardSearchRequest.js';
 import { isServing } from '../../src/runtime/grpc-health.js';
 import { messageCodec } from '../../src/runtime/proto.js';
 import { STREAM, SUBJECT, ensureStreams } from '../../src/runtime/streams.js';
+import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { waitUntil } from '../helpers/wait-until.js';
-import { partitionOfId, recordOf } from './records.js';
-import { searchRequest, startTestCluster, startTestShard, type TestShard } from './shard-harness.js';
+import { openLocalShard } from './local-shard.js';
+import { partitionOfId, recordEntry, recordOf, removalEntry } from './records.js';
+import {
+  scatterSearch,
+  searchRequest,
+  startTestCluster,
+  startTestShard,
+  type TestShard,
+} from './shard-harness.js';
 
 const CODE = Buffer.from([0b1, 0]);
 const appliedNoticeCodec = messageCodec<AppliedNotice, AppliedNotice__Output>('AppliedNotice');
@@ -190,6 +200,38 @@ describe('a shard server', () => {
     await jetstream.publish(SUBJECT.codesAll, '');
     await appliedTo(shard, await cluster.publishRecord(recordOf('x', 1, CODE)));
     assert.deepEqual((await shard.search(searchRequest(cluster, 's1'))).imageIds, ['x']);
+  });
+
+  it('is one of two that together answer the same bytes as one process with everything', async (test) => {
+    const cluster = await startTestCluster(test, ['s1', 's2']);
+    const shards = new Map([
+      ['s1', await startTestShard(cluster, 's1')],
+      ['s2', await startTestShard(cluster, 's2')],
+    ]);
+    const local = await openLocalShard(await temporaryFolder({ after: cluster.undo }));
+    cluster.undo(local.close);
+    const random = new Random(7);
+    let sequence = 0;
+    for (let revision = 1; revision <= 300; revision++) {
+      const record = recordOf(`image ${random.integer(200)}`, revision, Buffer.from([random.integer(4), 0]));
+      sequence = await cluster.publishRecord(record);
+      await local.applier.apply([recordEntry(sequence, record)]);
+    }
+    for (const shard of shards.values())
+      await appliedTo(shard, await cluster.publishRemoval('image 0', 1_000));
+    await local.applier.apply([removalEntry(sequence + 1, 'image 0', 1_000)]);
+    for (const k of [1, 17, 10_000]) {
+      const code = { bits: Buffer.from([random.integer(4), 0]), codeBits: 16 };
+      const merged = await scatterSearch(cluster, shards, { k, code });
+      const query = {
+        code: code.bits,
+        k,
+        ranking: 'HAMMING' as const,
+        partitions: local.applier.partitions(),
+      };
+      const { hits } = await local.search.search(query);
+      assert.deepEqual(packHitList(merged), packHitList(hits));
+    }
   });
 
   it('is listed and not serving while the cluster has no placement', async (test) => {

@@ -47,9 +47,7 @@ export function decideEntries(
   let staleCount = 0;
   for (const entry of entries) {
     const changed =
-      entry.kind === 'record'
-        ? takeRecord(entry, generation, batch)
-        : takeRemoval(entry, generation, batch);
+      entry.kind === 'record' ? takeRecord(entry, generation, batch) : takeRemoval(entry, generation, batch);
     if (!changed) staleCount++;
   }
   return { changes: batch.changes(), staleCount };

@@ -162,7 +162,10 @@ export class LogFollower {
       log.error({ sequences: outcome.corruptSequences }, 'entries of the CODES log are damaged; passed over');
     }
     if (outcome.foreignCount > 0) {
-      log.warn({ count: outcome.foreignCount }, 'records of another model version are stored but not searched');
+      log.warn(
+        { count: outcome.foreignCount },
+        'records of another model version are stored but not searched',
+      );
     }
     this.#remaining = batch.at(-1)?.remaining ?? 0;
     this.#missing -= batch.length;
@@ -193,8 +196,9 @@ export class LogFollower {
 
   /** After an outage the client's pull would wait for its own timers: a new session is quicker. */
   async #watchConnection(): Promise<void> {
-    for await (const { type } of this.#options.connection.status()) {
+    for await (const status of this.#options.connection.status()) {
       if (this.#isStopping()) return;
+      const type: string = status.type;
       if (type === 'disconnect') this.#outage ??= new AbortController();
       if (type === 'reconnect') {
         this.#outage?.abort();

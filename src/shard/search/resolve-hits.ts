@@ -31,6 +31,7 @@ export async function resolveHits(
   }));
   const tieEntries = await readTieEntries(store, refs);
   const imageIds = new Array<string>(count);
+  const hasRepeats = firstRows.size < count;
   const taken = new Map<bigint, Set<string>>();
   for (let row = 0; row < count; row++) {
     const tieKey = tieKeys[row] as bigint;
@@ -45,8 +46,8 @@ export async function resolveHits(
     const state = states.find(isHit);
     if (state === undefined) return undefined;
     imageIds[row] = state.imageId;
-    // only shared tie keys need the memory of what was given out
-    if (states.length > 1) taken.set(tieKey, (taken.get(tieKey) ?? new Set()).add(state.imageId));
+    // only where a tie key comes again is it of use to know what was given out
+    if (hasRepeats) taken.set(tieKey, (taken.get(tieKey) ?? new Set()).add(state.imageId));
   }
   return { count, distances, fineDistances, tieKeys, imageIds };
 }

@@ -6,53 +6,30 @@ import fc from 'fast-check';
 import { baseImageId } from '../../../src/core/image-id.js';
 import type { ImageRecord, ImageRecord__Output } from '../../../src/generated/kinscan/v1/ImageRecord.js';
 import { messageCodec } from '../../../src/runtime/proto.js';
-import { LogApplier, type RawEntry } from '../../../src/shard/apply/log-applier.js';
-import { openShardIndex } from '../../../src/shard/index/shard-index.js';
+import type { RawEntry } from '../../../src/shard/apply/log-applier.js';
 import { fetchRecords } from '../../../src/shard/search/fetch-records.js';
-import { PartitionSearch } from '../../../src/shard/search/partition-search.js';
-import { RecordStore } from '../../../src/shard/store/record-store.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
-import { MODEL, PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
+import { openLocalShard, type LocalShard } from '../local-shard.js';
+import { PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
 
 const PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
-const STORE_OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
 const recordCodec = messageCodec<ImageRecord, ImageRecord__Output>('ImageRecord');
 
-interface Shard {
-  readonly applier: LogApplier;
-  readonly store: RecordStore;
-  readonly search: PartitionSearch;
-  close(): Promise<void>;
-}
-
-async function openShard(folder: string, partitions = PARTITIONS): Promise<Shard> {
-  const store = await RecordStore.open(folder, PARTITION_COUNT, STORE_OPTIONS);
-  const index = await openShardIndex({ ...MODEL, searchThreads: 1, queueLengthMax: 100 });
-  const applier = new LogApplier({ store, index, model: MODEL, partitionCount: PARTITION_COUNT });
-  for (const partition of partitions) await applier.host(partition);
-  const search = new PartitionSearch({ store, index, applier, modelVersion: MODEL.modelVersion });
-  const close = async () => {
-    await index.close();
-    await store.close();
-  };
-  return { applier, store, search, close };
-}
-
-async function testShard(test: TestContext): Promise<Shard & { reopen(): Promise<Shard> }> {
+async function testShard(test: TestContext): Promise<LocalShard & { reopen(): Promise<LocalShard> }> {
   const folder = await temporaryFolder(test);
-  let shard = await openShard(folder);
+  let shard = await openLocalShard(folder);
   test.after(() => shard.close());
   const reopen = async () => {
     await shard.close();
-    shard = await openShard(folder);
+    shard = await openLocalShard(folder);
     return shard;
   };
   return { ...shard, reopen };
 }
 
 /** Everything that is searchable: id and distance from the code 0000, in canonical order. */
-async function searchAll({ search, applier }: Shard): Promise<string[]> {
+async function searchAll({ search, applier }: LocalShard): Promise<string[]> {
   const { hits } = await search.search({
     code: Buffer.alloc(2),
     k: 10_000,
@@ -62,7 +39,7 @@ async function searchAll({ search, applier }: Shard): Promise<string[]> {
   return hits.imageIds.map((id, i) => `${id} at ${hits.distances[i]}`);
 }
 
-async function fetchRevisions(shard: Shard, imageIds: string[]): Promise<number[]> {
+async function fetchRevisions(shard: LocalShard, imageIds: string[]): Promise<number[]> {
   const options = { imageIds, includeThumbnail: false, includeEmbedding: false };
   const records = await fetchRecords(shard.store, shard.applier, PARTITION_COUNT, options);
   return records.map(({ revision }) => revision);
@@ -203,24 +180,28 @@ describe('applying any log', () => {
     });
     const plan = fc.record({
       steps: fc.array(step, { minLength: 1, maxLength: 40 }),
-      batchLengths: fc.infiniteStream(fc.integer({ min: 1, max: 8 })),
+      batchLengths: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 10 }),
       replayFrom: fc.nat({ max: 40 }),
       restart: fc.boolean(),
     });
-    const index = await openShardIndex({ ...MODEL, searchThreads: 1, queueLengthMax: 100 });
-    test.after(() => index.close());
     await fc.assert(
       fc.asyncProperty(plan, async ({ steps, batchLengths, replayFrom, restart }) => {
         const folder = await temporaryFolder(test);
         const entries = steps.map(({ kind, imageId, revision }, i) =>
           kind === 'record'
             ? recordEntry(i + 1, recordOf(imageId, revision, codeOfRevision(revision)))
-            : removalEntry(i + 1, imageId, revision, imageId.includes('#') ? partitionOfId(imageId) : undefined),
+            : removalEntry(
+                i + 1,
+                imageId,
+                revision,
+                imageId.includes('#') ? partitionOfId(imageId) : undefined,
+              ),
         );
-        let shard = await openShard(folder);
+        let shard = await openLocalShard(folder);
+        let batches = 0;
         const applyAll = async (from: number) => {
-          for (let at = from; at < entries.length; ) {
-            const length = batchLengths.next().value ?? 1;
+          for (let at = from; at < entries.length;) {
+            const length = batchLengths[batches++ % batchLengths.length] as number;
             await shard.applier.apply(entries.slice(at, at + length));
             at += length;
           }
@@ -228,7 +209,7 @@ describe('applying any log', () => {
         await applyAll(0);
         if (restart) {
           await shard.close();
-          shard = await openShard(folder);
+          shard = await openLocalShard(folder);
         }
         // as if the position were older than what is stored
         const from = Math.min(replayFrom, entries.length);
@@ -242,7 +223,7 @@ describe('applying any log', () => {
         assert.deepEqual(found.sort(), expectedAfter(steps));
         assert.equal(counts, found.length);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
@@ -277,15 +258,10 @@ describe('a crash', () => {
     const total = 2_000;
     const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
     const script = `
-      import { LogApplier } from ${module('../../../src/shard/apply/log-applier.js')};
-      import { RecordStore } from ${module('../../../src/shard/store/record-store.js')};
-      import { openShardIndex } from ${module('../../../src/shard/index/shard-index.js')};
-      import { MODEL, recordEntry, recordOf } from ${module('../records.js')};
-      const store = await RecordStore.open(${JSON.stringify(folder)}, 4, ${JSON.stringify(STORE_OPTIONS)});
-      const index = await openShardIndex({ ...MODEL, searchThreads: 1, queueLengthMax: 10 });
-      const applier = new LogApplier({ store, index, model: MODEL, partitionCount: 4 });
-      for (const partition of [0, 1, 2, 3]) await applier.host(partition);
-      let sequence = Math.min(...[0, 1, 2, 3].map((partition) => applier.positionOf(partition).sequence));
+      import { openLocalShard } from ${module('../local-shard.js')};
+      import { recordEntry, recordOf } from ${module('../records.js')};
+      const { applier, close } = await openLocalShard(${JSON.stringify(folder)});
+      let sequence = Math.min(...applier.partitions().map((partition) => applier.positionOf(partition).sequence));
       while (sequence < ${total}) {
         const batch = [];
         while (batch.length < 7 && sequence < ${total}) {
@@ -295,10 +271,10 @@ describe('a crash', () => {
         await applier.apply(batch);
         process.stdout.write(sequence + '\\n');
       }
-      await index.close(); await store.close(); process.exit(0);`;
+      await close(); process.exit(0);`;
     let acknowledged = 0;
     let kills = 0;
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
@@ -315,12 +291,12 @@ describe('a crash', () => {
       assert.ok(done || signal === 'SIGKILL', `the child ended with ${code ?? signal}`);
       if (done) break;
       // what was acknowledged before the kill is there after it
-      const shard = await openShard(folder);
+      const shard = await openLocalShard(folder);
       assert.ok(PARTITIONS.every((partition) => shard.applier.board.sequenceOf(partition) >= acknowledged));
       await shard.close();
     }
     assert.equal(kills, 4);
-    const shard = await openShard(folder);
+    const shard = await openLocalShard(folder);
     test.after(() => shard.close());
     const found = await searchAll(shard);
     assert.equal(found.length, 700);

@@ -1,0 +1,37 @@
+import type { ModelSettings } from '../../src/runtime/cluster-state.js';
+import { LogApplier } from '../../src/shard/apply/log-applier.js';
+import { openShardIndex, type ShardIndex } from '../../src/shard/index/shard-index.js';
+import { PartitionSearch } from '../../src/shard/search/partition-search.js';
+import { RecordStore } from '../../src/shard/store/record-store.js';
+import { MODEL, PARTITION_COUNT } from './records.js';
+
+const STORE_OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
+
+/** Store, index, applier and search of a shard server, without network and log. */
+export interface LocalShard {
+  readonly applier: LogApplier;
+  readonly store: RecordStore;
+  readonly index: ShardIndex;
+  readonly search: PartitionSearch;
+  readonly close: () => Promise<void>;
+}
+
+export interface LocalShardOptions {
+  readonly model?: ModelSettings;
+  /** @default all */
+  readonly partitions?: readonly number[];
+}
+
+export async function openLocalShard(folder: string, options: LocalShardOptions = {}): Promise<LocalShard> {
+  const { model = MODEL, partitions = Array.from({ length: PARTITION_COUNT }, (_, p) => p) } = options;
+  const store = await RecordStore.open(folder, PARTITION_COUNT, STORE_OPTIONS);
+  const index = await openShardIndex({ ...model, searchThreads: 1, queueLengthMax: 100 });
+  const applier = new LogApplier({ store, index, model, partitionCount: PARTITION_COUNT });
+  for (const partition of partitions) await applier.host(partition);
+  const search = new PartitionSearch({ store, index, applier, modelVersion: model.modelVersion });
+  const close = async () => {
+    await index.close();
+    await store.close();
+  };
+  return { applier, store, index, search, close };
+}
