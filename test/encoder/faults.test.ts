@@ -48,10 +48,11 @@ describe('an encoder node under faults', () => {
   it('loses nothing when it is killed in the middle, and stores nothing twice', async () => {
     const first = startEncoderProcess(flags());
     await first.ready;
-    const revisions = await publishMany(IMAGES);
+    const publishing = publishMany(IMAGES);
     await waitUntil('some records', async () => (await storedCount()) > 30);
     await first.kill('SIGKILL');
     const atDeath = await storedCount();
+    const revisions = await publishing;
     assert.ok(atDeath < IMAGES, `it died in the middle: ${atDeath} records`);
     const second = startEncoderProcess(flags());
     await harness.queueIsEmpty();
@@ -71,9 +72,10 @@ describe('an encoder node under faults', () => {
 
   it('finishes or gives back what it holds when it drains', async () => {
     const encoder = await harness.start(['--images-in-flight-max', '64']);
-    const revisions = await publishMany(IMAGES);
+    const publishing = publishMany(IMAGES);
     await waitUntil('some records', async () => (await storedCount()) > 30);
     await encoder.drain();
+    const revisions = await publishing;
     const left = await waitUntil('every image is either stored or still queued', async () => {
       const { num_pending: waiting, num_ack_pending: held } = await consumerInfo();
       return waiting + held + (await storedCount()) === IMAGES && { waiting, held };
