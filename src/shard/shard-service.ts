@@ -2,6 +2,7 @@ import { KinscanError, toKinscanError } from '../core/errors.js';
 import { packHitList } from '../core/hit-list.js';
 import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
 import type { FetchResponse } from '../generated/kinscan/v1/FetchResponse.js';
+import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
 import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSearchRequest.js';
 import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchResponse.js';
 import type { StatsRequest__Output } from '../generated/kinscan/v1/StatsRequest.js';
@@ -13,8 +14,8 @@ import { checkSearchRequest } from './search/search-request.js';
 import type { ShardMetrics } from './shard-metrics.js';
 
 const FETCH_IDS_MAX = 10_000;
-/** Kept of the deadline for the answer itself, so that a late position is told as such and not as a timeout. */
-const ANSWER_RESERVE_MS = 50;
+/** Part of the time limit kept for the answer, so that a late position is told as such and not as a timeout. */
+const ANSWER_RESERVE = 0.1;
 
 export interface ShardServiceOptions {
   readonly shardServer: string;
@@ -60,9 +61,21 @@ async function search(
 ): Promise<ShardSearchResponse> {
   const replicas = readyReplicas(options);
   const { query, token } = checkSearchRequest(request, replicas, signal);
-  await replicas.applier.board.waitFor(token, Math.max(0, timeoutMs - ANSWER_RESERVE_MS), signal);
+  await replicas.applier.board.waitFor(token, timeoutMs * (1 - ANSWER_RESERVE), signal);
   const { hits, searchMs } = await replicas.search.search(query);
-  return { hits: packHitList(hits), partitions: [...query.partitions], searchMs };
+  const records = await recordsWithHits(replicas, request, hits.imageIds);
+  return { hits: packHitList(hits), partitions: [...query.partitions], searchMs, records };
+}
+
+/** Saves the coordinator a second call where few hits are wanted. */
+async function recordsWithHits(
+  replicas: ShardReplicas,
+  { includeRecords, includeThumbnails }: ShardSearchRequest__Output,
+  imageIds: readonly string[],
+): Promise<ImageRecord__Output[]> {
+  if (!includeRecords || imageIds.length === 0) return [];
+  const what = { includeThumbnail: includeThumbnails, includeEmbedding: false };
+  return replicas.fetch({ imageIds: [...imageIds], ...what });
 }
 
 async function fetch(options: ShardServiceOptions, request: FetchRequest__Output): Promise<FetchResponse> {
