@@ -33,7 +33,12 @@ export const COORDINATOR_CONFIG = {
     max: 65_535,
     description: 'HTTP port of /metrics, /livez and /readyz; 0 for none',
   },
-  logLevel: { kind: 'choice', default: 'info', choices: LOG_LEVELS, description: 'Least level that is logged' },
+  logLevel: {
+    kind: 'choice',
+    default: 'info',
+    choices: LOG_LEVELS,
+    description: 'Least level that is logged',
+  },
   id: {
     kind: 'string',
     default: '',
@@ -110,7 +115,8 @@ export const COORDINATOR_CONFIG = {
     default: 10_000,
     min: 1,
     max: 1_000_000,
-    description: 'Images whose client waits until they are indexed; while there are as many, no more are read',
+    description:
+      'Images whose client waits until they are indexed; while there are as many, no more are read',
   },
   indexedTimeoutMs: {
     kind: 'integer',
@@ -147,7 +153,8 @@ export const COORDINATOR_CONFIG = {
     default: 10_000,
     min: 0,
     max: 1_000_000_000,
-    description: 'Entries of the CODES log to keep per partition (on average) after every replica has stored them',
+    description:
+      'Entries of the CODES log to keep per partition (on average) after every replica has stored them',
   },
   trimIntervalMs: {
     kind: 'integer',

@@ -35,7 +35,8 @@ export class ConnectionWatch {
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
-    for await (const { type } of connection.status()) {
+    for await (const status of connection.status()) {
+      const type: string = status.type;
       if (type === 'disconnect') this.#change(false, this.#onDisconnect);
       else if (type === 'reconnect') this.#change(true, this.#onConnect);
     }

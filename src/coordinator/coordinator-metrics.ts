@@ -21,14 +21,9 @@ export interface CoordinatorGauges {
   readonly indexedWaiters: () => number;
 }
 
-const LATENCY_BUCKETS_SECONDS = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60,
-];
+const LATENCY_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 
-export function createCoordinatorMetrics(
-  registry: Registry,
-  gauges: CoordinatorGauges,
-): CoordinatorMetrics {
+export function createCoordinatorMetrics(registry: Registry, gauges: CoordinatorGauges): CoordinatorMetrics {
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -40,7 +35,11 @@ export function createCoordinatorMetrics(
       },
     });
   gauge('kinscan_publishes_in_flight', 'Tasks on their way to NATS', gauges.publishesInFlight);
-  gauge('kinscan_publish_bytes_in_flight', 'Bytes of images on their way to NATS', gauges.publishBytesInFlight);
+  gauge(
+    'kinscan_publish_bytes_in_flight',
+    'Bytes of images on their way to NATS',
+    gauges.publishBytesInFlight,
+  );
   gauge('kinscan_searches_in_flight', 'Queries under way', gauges.searchesInFlight);
   gauge('kinscan_indexed_waiters', 'Images whose client waits until they are indexed', gauges.indexedWaiters);
   return {

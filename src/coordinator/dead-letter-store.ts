@@ -51,7 +51,8 @@ export class DeadLetterStore {
   async content({ task }: DeadLetterEntry__Output): Promise<Uint8Array> {
     if (task?.source !== 'objectName') return task?.content ?? new Uint8Array(0);
     const content = await this.#objects.get(task.objectName ?? '');
-    if (content === undefined) throw new KinscanError('CORRUPT_RECORD', 'the image of this dead letter is gone');
+    if (content === undefined)
+      throw new KinscanError('CORRUPT_RECORD', 'the image of this dead letter is gone');
     return content;
   }
 

@@ -51,7 +51,9 @@ export class DeadLettersService {
     const content = request.includeContent ? await this.#store.content(letter.entry) : undefined;
     return {
       deadLetter: deadLetterOf(letter),
-      ...(content === undefined ? {} : { content: Buffer.from(content.buffer, content.byteOffset, content.length) }),
+      ...(content === undefined
+        ? {}
+        : { content: Buffer.from(content.buffer, content.byteOffset, content.length) }),
     };
   }
 

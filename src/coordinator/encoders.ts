@@ -38,7 +38,9 @@ export class Encoders {
     const encoders = this.#cluster.encoders();
     const attempts = Math.min(encoders.length, ATTEMPTS_MAX);
     const first = this.#turn++;
-    let failure = new KinscanError('ENCODER_UNAVAILABLE', 'no encoder is there', { retryAfterMs: RETRY_HINT_MS });
+    let failure = new KinscanError('ENCODER_UNAVAILABLE', 'no encoder is there', {
+      retryAfterMs: RETRY_HINT_MS,
+    });
     for (let attempt = 0; attempt < attempts; attempt++) {
       const encoder = encoders[(first + attempt) % encoders.length];
       if (encoder === undefined) break;

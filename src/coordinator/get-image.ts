@@ -13,7 +13,9 @@ export async function getImage(
 ): Promise<GetImageResponse> {
   const { imageId, includeThumbnail, includeEmbedding } = request;
   validateImageId(imageId);
-  const record = (await fetcher.byId([imageId], { includeThumbnail, includeEmbedding }, deadline)).get(imageId);
+  const record = (await fetcher.byId([imageId], { includeThumbnail, includeEmbedding }, deadline)).get(
+    imageId,
+  );
   if (record === undefined) throw new KinscanError('IMAGE_NOT_FOUND', 'no image with this id is indexed');
   return {
     imageId,

@@ -142,8 +142,8 @@ export class IndexedTracker {
   }
 
   applied({ shardServer, positions }: AppliedNotice__Output): void {
-    let ofServer = this.#applied.get(shardServer);
-    if (ofServer === undefined) this.#applied.set(shardServer, (ofServer = new Map()));
+    const ofServer = this.#applied.get(shardServer) ?? new Map<number, number>();
+    this.#applied.set(shardServer, ofServer);
     for (const { partition, streamSequence } of positions) {
       if (streamSequence <= (ofServer.get(partition) ?? 0)) continue;
       ofServer.set(partition, streamSequence);
@@ -189,8 +189,7 @@ export class IndexedTracker {
 
   async #pollApplied(): Promise<void> {
     const applied = await this.#options.probe.appliedPositions();
-    for (const [shardServer, positions] of applied)
-      this.applied({ shardServer, positions: [...positions] });
+    for (const [shardServer, positions] of applied) this.applied({ shardServer, positions: [...positions] });
     // replicas may have come or gone meanwhile
     for (const waiter of [...this.#waiters.values()])
       for (const partition of [...waiter.missing.keys()]) this.#tick(waiter, partition);

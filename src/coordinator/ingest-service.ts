@@ -147,7 +147,10 @@ export class IngestService {
     const indexed = waitsForIndex ? await tracker.wait(revision, indexedTimeoutMs, signal) : undefined;
     metrics.ingestRequests.inc({ outcome: 'accepted' });
     if (indexed === undefined) {
-      return { requestId, accepted: { imageId, revision, reached: 'INGEST_WAIT_QUEUED', token: [], images: 0 } };
+      return {
+        requestId,
+        accepted: { imageId, revision, reached: 'INGEST_WAIT_QUEUED', token: [], images: 0 },
+      };
     }
     const images = indexed.images ?? (await frameCounter.count(imageId));
     return {

@@ -1,7 +1,7 @@
 import { toKinscanError } from '../core/errors.js';
 import { helpOf, redactConfig, resolveConfig } from '../runtime/config.js';
 import { runRole } from '../runtime/lifecycle.js';
-import { createLog, type LogLevel } from '../runtime/log.js';
+import { createLog } from '../runtime/log.js';
 import { checkCoordinatorConfig, COORDINATOR_CONFIG, type CoordinatorConfig } from './config.js';
 import { startCoordinator } from './start-coordinator.js';
 
@@ -25,7 +25,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     process.stderr.write(`kinscan coordinator: ${toKinscanError(error).message}\n`);
     return 2;
   }
-  const log = createLog('coordinator', config.id, config.logLevel as LogLevel);
+  const log = createLog('coordinator', config.id, config.logLevel);
   log.info({ config: redactConfig(COORDINATOR_CONFIG, config) }, 'starting');
   try {
     return await runRole(await startCoordinator(config, log), log);

@@ -96,7 +96,10 @@ function givenCode(request: SearchRequest__Output, model: ModelSettings): QueryC
 
 function checkModelVersion(modelVersion: string, model: ModelSettings): void {
   if (modelVersion === model.modelVersion) return;
-  throw new KinscanError('MODEL_VERSION_MISMATCH', 'the code was made by another model version than the index');
+  throw new KinscanError(
+    'MODEL_VERSION_MISMATCH',
+    'the code was made by another model version than the index',
+  );
 }
 
 function presentOrNull(code: Code__Output | null): Code__Output | null {

@@ -19,7 +19,7 @@ export interface RequestStreamOptions<Request, Response> {
    * Takes one request. While it has not resolved, no further request is read: that is the back-pressure on the client.
    * undefined where the client left meanwhile.
    */
-  admit(request: Request): Promise<Admitted<Response> | undefined>;
+  readonly admit: (request: Request) => Promise<Admitted<Response> | undefined>;
 }
 
 /**

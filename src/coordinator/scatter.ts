@@ -1,4 +1,5 @@
-import { KinscanError, toKinscanError, type ErrorCode } from '../core/errors.js';
+import type { KinscanError} from '../core/errors.js';
+import { toKinscanError, type ErrorCode } from '../core/errors.js';
 import { unpackHitList, type HitList } from '../core/hit-list.js';
 import type { Code } from '../generated/kinscan/v1/Code.js';
 import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
@@ -139,7 +140,8 @@ async function ask(
       shardServer,
       partitions: response.partitions.filter((partition) => wanted.has(partition)),
       hits: unpackHitList(response.hits),
-      records: query.includeRecords ? response.records : undefined,
+      // one that knows nothing of records with hits sends none: they are fetched then
+      records: response.records.length > 0 ? response.records : undefined,
     };
   } catch (thrown) {
     return { failure: toKinscanError(thrown) };

@@ -47,7 +47,11 @@ export class ShardServers {
     return (this.#cluster.placement().replicas[partition] ?? []).filter((id) => live.has(id));
   }
 
-  search(id: string, request: ShardSearchRequest, options: CallOptions): Promise<ShardSearchResponse__Output> {
+  search(
+    id: string,
+    request: ShardSearchRequest,
+    options: CallOptions,
+  ): Promise<ShardSearchResponse__Output> {
     return this.#call(id, 'Search', request, options);
   }
 
@@ -91,7 +95,8 @@ export class ShardServers {
     options: CallOptions,
   ): Promise<Response> {
     const member = this.#cluster.lastKnown(id);
-    if (member === undefined) throw new KinscanError('SHARD_UNAVAILABLE', `shard server ${id} has not appeared`);
+    if (member === undefined)
+      throw new KinscanError('SHARD_UNAVAILABLE', `shard server ${id} has not appeared`);
     return this.#clients.clientOf(id, member.address).call<Request, Response>(rpc, request, options);
   }
 }

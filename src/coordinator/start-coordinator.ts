@@ -75,7 +75,14 @@ async function startConnected(
     services: rpcHandlers(parts.services),
     log,
   });
-  const maintenance = startMaintenance({ cluster, state, parts, config, log, onReady: () => server.setServing(true) });
+  const maintenance = startMaintenance({
+    cluster,
+    state,
+    parts,
+    config,
+    log,
+    onReady: () => server.setServing(true),
+  });
   const http =
     config.httpPort === 0
       ? undefined

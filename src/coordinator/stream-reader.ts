@@ -1,4 +1,10 @@
-import { AckPolicy, DeliverPolicy, nanos, type JetStreamClient, type JetStreamManager } from '../runtime/nats.js';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  nanos,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '../runtime/nats.js';
 import { isNoSuchMessage } from './nats-faults.js';
 
 /** A consumer that was left behind goes after this time. */

@@ -81,7 +81,7 @@ export class TaskPublisher {
         },
         (error: unknown) => {
           forget();
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         },
       );
     });

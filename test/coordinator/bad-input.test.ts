@@ -35,7 +35,11 @@ describe('bad requests', () => {
       INVALID_IMAGE_ID: { imageId: 'y'.repeat(10_000), content: image },
       IMAGE_TOO_LARGE: { imageId: 'x', content: Buffer.alloc(2_000_001) },
       INVALID_ARGUMENT: { imageId: 'x', content: image, metadata: { label: 'l'.repeat(257) } },
-      UNSUPPORTED_FORMAT: { imageId: 'text', content: Buffer.from('not an image'), wait: 'INGEST_WAIT_INDEXED' },
+      UNSUPPORTED_FORMAT: {
+        imageId: 'text',
+        content: Buffer.from('not an image'),
+        wait: 'INGEST_WAIT_INDEXED',
+      },
       CORRUPT_IMAGE: { imageId: 'cut', content: image.subarray(0, 200), wait: 'INGEST_WAIT_INDEXED' },
       NO_PIXEL_DATA: {
         imageId: 'no-pixels',
@@ -72,7 +76,11 @@ describe('bad requests', () => {
       ['MODEL_VERSION_MISMATCH', { ...code(6, 48), k: 1, modelVersion: 'another' }],
     ];
     for (const [expected, request] of cases) {
-      await assert.rejects(call('Search', request), { code: expected }, JSON.stringify(request).slice(0, 100));
+      await assert.rejects(
+        call('Search', request),
+        { code: expected },
+        JSON.stringify(request).slice(0, 100),
+      );
     }
   });
 
@@ -87,7 +95,9 @@ describe('bad requests', () => {
     await assert.rejects(listLetters({ limit: 1_001 }), { code: 'INVALID_ARGUMENT' });
     await assert.rejects(onLetters('GetDeadLetter', { sequence: 999 }), { code: 'DEAD_LETTER_NOT_FOUND' });
     await assert.rejects(onLetters('DropDeadLetters', {}), { code: 'INVALID_ARGUMENT' });
-    await assert.rejects(onLetters('RetryDeadLetters', { all: true, sequences: [1] }), { code: 'INVALID_ARGUMENT' });
+    await assert.rejects(onLetters('RetryDeadLetters', { all: true, sequences: [1] }), {
+      code: 'INVALID_ARGUMENT',
+    });
   });
 
   it('too large for any message end their stream with a clear status, and no other', async () => {
@@ -122,17 +132,16 @@ describe('dead letters', () => {
   it('can be listed page by page and looked at', async () => {
     const all = await listLetters();
     assert.equal(all.total, 3);
-    assert.deepEqual(
-      all.deadLetters.map(({ imageId, reason }) => [imageId, reason?.code]).sort(),
-      [
-        ['cut', 'CORRUPT_IMAGE'],
-        ['no-pixels', 'NO_PIXEL_DATA'],
-        ['text', 'UNSUPPORTED_FORMAT'],
-      ],
-    );
+    assert.deepEqual(all.deadLetters.map(({ imageId, reason }) => [imageId, reason?.code]).sort(), [
+      ['cut', 'CORRUPT_IMAGE'],
+      ['no-pixels', 'NO_PIXEL_DATA'],
+      ['text', 'UNSUPPORTED_FORMAT'],
+    ]);
     const sequences = all.deadLetters.map(({ sequence }) => sequence);
     assert.deepEqual(
-      (await listLetters({ afterSequence: sequences[0], limit: 1 })).deadLetters.map(({ sequence }) => sequence),
+      (await listLetters({ afterSequence: sequences[0], limit: 1 })).deadLetters.map(
+        ({ sequence }) => sequence,
+      ),
       [sequences[1]],
     );
     const text = all.deadLetters.find(({ imageId }) => imageId === 'text');
@@ -170,11 +179,16 @@ describe('dead letters', () => {
       includeContent: true,
     });
     assert.ok(shown.content.equals(large));
-    assert.deepEqual(await onLetters('DropDeadLetters', { sequences: [letter?.sequence, letter?.sequence] }), {
-      dropped: 1,
-      missing: 0,
+    assert.deepEqual(
+      await onLetters('DropDeadLetters', { sequences: [letter?.sequence, letter?.sequence] }),
+      {
+        dropped: 1,
+        missing: 0,
+      },
+    );
+    await assert.rejects(onLetters('GetDeadLetter', { sequence: letter?.sequence }), {
+      code: 'DEAD_LETTER_NOT_FOUND',
     });
-    await assert.rejects(onLetters('GetDeadLetter', { sequence: letter?.sequence }), { code: 'DEAD_LETTER_NOT_FOUND' });
     assert.deepEqual(await onLetters('DropDeadLetters', { all: true }), { dropped: 3, missing: 0 });
     assert.deepEqual(await listLetters(), { deadLetters: [], total: 0 });
   });

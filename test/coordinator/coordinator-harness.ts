@@ -32,7 +32,9 @@ export interface CoordinatorHarness {
   readonly retrieval: GrpcClient;
   readonly deadLetters: GrpcClient;
   /** A client of one more coordinator, which may be given other flags. */
-  startCoordinator(flags?: readonly string[]): Promise<{ coordinator: RunningCoordinator; retrieval: GrpcClient }>;
+  startCoordinator(
+    flags?: readonly string[],
+  ): Promise<{ coordinator: RunningCoordinator; retrieval: GrpcClient }>;
   startEncoder(): Promise<RunningEncoder>;
   startShard(index: number): Promise<RunningShard>;
   /** Sends the requests over one stream; the responses by request id. */
@@ -50,7 +52,12 @@ export interface CoordinatorHarnessOptions {
 }
 
 export async function startHarness(options: CoordinatorHarnessOptions = {}): Promise<CoordinatorHarness> {
-  const { shards: shardCount = 2, partitions = 4, coordinatorFlags = [], encoders: encoderCount = 1 } = options;
+  const {
+    shards: shardCount = 2,
+    partitions = 4,
+    coordinatorFlags = [],
+    encoders: encoderCount = 1,
+  } = options;
   const nats = await startNatsServer();
   const folder = await mkdtemp(path.join(tmpdir(), 'kinscan-coordinator-'));
   const modelFolder = path.join(folder, 'model');
@@ -59,13 +66,27 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
   const clients: GrpcClient[] = [];
   const openClient = (service: 'Retrieval' | 'DeadLetters', port: number) => {
     const address = `127.0.0.1:${port}`;
-    const options = { address, service, messageBytesMax: MESSAGE_BYTES_MAX, unavailable: 'NOT_READY' } as const;
+    const options = {
+      address,
+      service,
+      messageBytesMax: MESSAGE_BYTES_MAX,
+      unavailable: 'NOT_READY',
+    } as const;
     const client = openGrpcClient(options);
     clients.push(client);
     return client;
   };
   const start = async (flags: readonly string[] = []) => {
-    const common = ['--nats', nats.address, '--port', '0', '--http-port', '0', '--partitions', `${partitions}`];
+    const common = [
+      '--nats',
+      nats.address,
+      '--port',
+      '0',
+      '--http-port',
+      '0',
+      '--partitions',
+      `${partitions}`,
+    ];
     const argv = [...common, '--shards', `${shardCount}`, ...coordinatorFlags, ...flags];
     const running = await startCoordinator(
       resolveConfig(COORDINATOR_CONFIG, { argv, env: {} }),
@@ -104,7 +125,10 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
       ...Array.from({ length: shardCount }, (_, index) => startOneShard(index)),
     ]);
     const shards = running.slice(encoderCount) as RunningShard[];
-    await waitUntil('the cluster serves', () => encoderCount === 0 || isServing(`127.0.0.1:${coordinator.port}`));
+    await waitUntil(
+      'the cluster serves',
+      () => encoderCount === 0 || isServing(`127.0.0.1:${coordinator.port}`),
+    );
     const retrieval = openClient('Retrieval', coordinator.port);
     return {
       nats,

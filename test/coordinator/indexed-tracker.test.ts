@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { IndexedTracker, POLL_INTERVAL_MS, type IndexingProbe } from '../../src/coordinator/indexed-tracker.js';
+import {
+  IndexedTracker,
+  POLL_INTERVAL_MS,
+  type IndexingProbe,
+} from '../../src/coordinator/indexed-tracker.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { createLog } from '../../src/runtime/log.js';
 

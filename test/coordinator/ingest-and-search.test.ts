@@ -25,11 +25,17 @@ after(async () => {
 const search = (request: SearchRequest): Promise<SearchResponse__Output> =>
   harness.retrieval.call('Search', request, { timeoutMs: TIMEOUT_MS });
 const getImage = (imageId: string): Promise<GetImageResponse__Output> =>
-  harness.retrieval.call('GetImage', { imageId, includeEmbedding: true, includeThumbnail: true }, { timeoutMs: TIMEOUT_MS });
+  harness.retrieval.call(
+    'GetImage',
+    { imageId, includeEmbedding: true, includeThumbnail: true },
+    { timeoutMs: TIMEOUT_MS },
+  );
 const remove = (imageIds: string[]): Promise<DeleteResponse__Output> =>
   harness.retrieval.call('Delete', { imageIds, wait: 'INGEST_WAIT_INDEXED' }, { timeoutMs: TIMEOUT_MS });
 
-async function ingestIndexed(request: Omit<IngestRequest, 'requestId' | 'wait'>): Promise<IngestAccepted__Output> {
+async function ingestIndexed(
+  request: Omit<IngestRequest, 'requestId' | 'wait'>,
+): Promise<IngestAccepted__Output> {
   const responses = await harness.ingest([{ ...request, requestId: 'r', wait: 'INGEST_WAIT_INDEXED' }]);
   const accepted = responses.get('r')?.accepted;
   assert.ok(accepted, `rejected: ${responses.get('r')?.rejected?.code}`);
@@ -100,7 +106,10 @@ describe('images through the whole cluster', () => {
   it('lets a query with the token see its image at once, on any coordinator', async () => {
     const other = await harness.startCoordinator();
     for (let n = 300; n < 310; n++) {
-      const { imageId, token } = await ingestIndexed({ imageId: `token/${n}`, content: Buffer.from(await phantomPng(n)) });
+      const { imageId, token } = await ingestIndexed({
+        imageId: `token/${n}`,
+        content: Buffer.from(await phantomPng(n)),
+      });
       const answer: SearchResponse__Output = await other.retrieval.call(
         'Search',
         { imageId, token, k: 10_000, requireComplete: true },
@@ -147,7 +156,10 @@ describe('images through the whole cluster', () => {
     const answer = await search({ image: content, k: 10_000 });
     assert.ok(!answer.hits.some(({ imageId }) => imageId === 'gone'));
     await ingestIndexed({ imageId: 'gone', content });
-    assert.equal((await search({ imageId: 'gone', k: 1_000 })).hits.filter((hit) => hit.imageId === 'gone').length, 1);
+    assert.equal(
+      (await search({ imageId: 'gone', k: 1_000 })).hits.filter((hit) => hit.imageId === 'gone').length,
+      1,
+    );
   });
 
   it('takes files above the inline limit through the object store', async () => {
@@ -165,14 +177,20 @@ describe('images through the whole cluster', () => {
     assert.equal(status.codeBits, 48);
     assert.equal(status.placementEpoch, 1);
     assert.deepEqual(
-      status.partitions.map(({ partition, replicas }) => [partition, replicas.map(({ shardServer }) => shardServer)]),
+      status.partitions.map(({ partition, replicas }) => [
+        partition,
+        replicas.map(({ shardServer }) => shardServer),
+      ]),
       [0, 1, 2, 3].map((partition) => [partition, [`shard-${partition % 2}`]]),
     );
     for (const { replicas } of status.partitions)
       for (const replica of replicas) assert.deepEqual([replica.live, replica.lag], [true, 0]);
-    assert.deepEqual(
-      status.members.map(({ role }) => role).sort(),
-      ['coordinator', 'coordinator', 'encoder', 'shard', 'shard'],
-    );
+    assert.deepEqual(status.members.map(({ role }) => role).sort(), [
+      'coordinator',
+      'coordinator',
+      'encoder',
+      'shard',
+      'shard',
+    ]);
   });
 });

@@ -31,7 +31,9 @@ before(async () => {
   await writeRandomModel(modelFolder, 1);
   cluster = await startCluster({ modelFolder, partitions: PARTITIONS, coordinators: 2 });
   retrieval = cluster.client('Retrieval');
-  images = await Promise.all(Array.from({ length: IMAGES }, async (_, n) => Buffer.from(await phantomPng(n))));
+  images = await Promise.all(
+    Array.from({ length: IMAGES }, async (_, n) => Buffer.from(await phantomPng(n))),
+  );
   const responses = await ingestAll(retrieval, requestsFor('INGEST_WAIT_INDEXED'));
   for (const { accepted } of responses.values()) assert.equal(accepted?.reached, 'INGEST_WAIT_INDEXED');
   assert.equal(responses.size, IMAGES);
@@ -90,7 +92,9 @@ describe('a coordinator', () => {
     const responses = await ingestAll(retrieval, requestsFor('INGEST_WAIT_QUEUED', 'queued'));
     for (const { accepted } of responses.values()) assert.equal(accepted?.reached, 'INGEST_WAIT_QUEUED');
     assert.equal((await status()).imagesQueued, IMAGES);
-    await assert.rejects(search({ image: images[0] ?? Buffer.alloc(0), k: 1 }), { code: 'ENCODER_UNAVAILABLE' });
+    await assert.rejects(search({ image: images[0] ?? Buffer.alloc(0), k: 1 }), {
+      code: 'ENCODER_UNAVAILABLE',
+    });
     const byId = await search({ imageId: 'image/0', k: IMAGES, requireComplete: true });
     assert.ok(byId.hits.some(({ imageId }) => imageId === 'image/0'));
     await encoder.restart();
@@ -112,10 +116,14 @@ describe('a coordinator', () => {
     await cluster.nats.restart();
     call.end();
     await ended;
-    assert.deepEqual(responses.map(({ requestId }) => Number(requestId)).sort((a, b) => a - b), [
-      ...sent.keys(),
-    ]);
-    assert.deepEqual(new Set(responses.map(({ accepted }) => accepted?.reached)), new Set(['INGEST_WAIT_INDEXED']));
+    assert.deepEqual(
+      responses.map(({ requestId }) => Number(requestId)).sort((a, b) => a - b),
+      [...sent.keys()],
+    );
+    assert.deepEqual(
+      new Set(responses.map(({ accepted }) => accepted?.reached)),
+      new Set(['INGEST_WAIT_INDEXED']),
+    );
     assert.equal((await status()).images, 3 * IMAGES);
   });
 
