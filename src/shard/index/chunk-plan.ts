@@ -11,7 +11,7 @@ export interface Chunk {
 /** Below this many codes a linear scan takes microseconds and tables pay for nothing. */
 export const TABLE_CODES_MIN = 16_384;
 const CHUNK_BITS_MIN = 8;
-const CHUNK_BITS_MAX = 22;
+export const CHUNK_BITS_MAX = 22;
 /** Tables take at most this share of what the rows themselves take. */
 const TABLE_SHARE_MAX = 0.75;
 

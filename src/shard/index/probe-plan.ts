@@ -1,3 +1,4 @@
+import { CHUNK_BITS_MAX } from './chunk-plan.js';
 import type { SegmentView } from './segment-reader.js';
 
 /**
@@ -5,11 +6,11 @@ import type { SegmentView } from './segment-reader.js';
  * between two exact ways: wrong ratios cost time, never an answer.
  */
 const SCAN_WORD_NS = 0.32;
-const BUCKET_NS = 5;
-const CANDIDATE_NS = 4.5;
+const BUCKET_NS = 7;
+const CANDIDATE_NS = 5.5;
 
 /** Probing may always spend this share of the linear scan, in the hope that it ends soon. */
-const BLIND_SHARE = 0.08;
+const BLIND_SHARE = 0.04;
 /** Beyond that, only where the whole of it is expected to cost less than this share. */
 const SURE_SHARE = 0.85;
 
@@ -72,11 +73,11 @@ export class ProbeProgress {
     this.#boundBits++;
   }
 
-  /** What it is expected to cost until no code at `distance` or nearer is unseen. */
-  costToReachNs(distance: number): number {
+  /** What it is expected to cost until no code at `distance` or nearer is unseen; not counted beyond `limitNs`. */
+  costToReachNs(distance: number, limitNs: number): number {
     const completed = [...this.#completed];
     let cost = 0;
-    for (let bound = this.#boundBits; bound <= distance; bound++) {
+    for (let bound = this.#boundBits; bound <= distance && cost <= limitNs; bound++) {
       const chunk = this.#cheapestChunk(completed);
       if (chunk < 0) return cost;
       cost += this.#expectedCostNs(chunk, completed[chunk] as number);
@@ -122,15 +123,30 @@ export class ProbeProgress {
 export function isProbingWorth(
   spentNs: number,
   nextNs: number,
-  restNs: () => number,
+  restNs: (limitNs: number) => number,
   scanNs: number,
 ): boolean {
   if (spentNs + nextNs <= BLIND_SHARE * scanNs) return true;
-  return spentNs + Math.max(nextNs, restNs()) <= SURE_SHARE * scanNs;
+  const limitNs = SURE_SHARE * scanNs - spentNs;
+  return nextNs <= limitNs && restNs(limitNs) <= limitNs;
 }
 
+const BINOMIALS = binomials(CHUNK_BITS_MAX);
+
 function binomial(n: number, k: number): number {
-  let result = 1;
-  for (let i = 1; i <= k; i++) result = (result * (n - k + i)) / i;
-  return result;
+  return BINOMIALS[n * (CHUNK_BITS_MAX + 1) + k] as number;
+}
+
+// Pascal's triangle: n over k at [n * (max + 1) + k].
+function binomials(max: number): Float64Array {
+  const width = max + 1;
+  const table = new Float64Array(width * width);
+  for (let n = 0; n <= max; n++) {
+    table[n * width] = 1;
+    for (let k = 1; k <= n; k++) {
+      const above = (n - 1) * width + k;
+      table[n * width + k] = (table[above - 1] as number) + (table[above] as number);
+    }
+  }
+  return table;
 }

@@ -57,9 +57,12 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
   while (unfinished.length > 0) {
     const steps = unfinished.map((progress) => progress.nextStep());
     const nextNs = steps.reduce((sum, step) => sum + (step?.costNs ?? 0), 0);
-    const restNs = (): number => {
+    const restNs = (limitNs: number): number => {
       const threshold = counting.threshold();
-      return unfinished.reduce((sum, progress) => sum + progress.costToReachNs(threshold), 0);
+      let sum = 0;
+      for (const progress of unfinished)
+        if (sum <= limitNs) sum += progress.costToReachNs(threshold, limitNs);
+      return sum;
     };
     if (mode === 'auto' && !isProbingWorth(spentNs, nextNs, restNs, scanNs)) break;
     spentNs += nextNs;

@@ -19,6 +19,7 @@
 //   2048    heap: K_MAX entries of 16 bytes, the worst on top
 //   162048  carry: K_MAX entries, the heap of the partition before
 //   322048  candidates: CANDIDATES_MAX entries u64 = distance << 32 | id
+//   453120  gathered u32[GATHERED_MAX]: ids of codes to visit
 
 const THR: usize = 0;
 const TOTAL: usize = 4;
@@ -37,6 +38,8 @@ const HEAP: usize = 2048;
 const CARRY: usize = 162048;
 const CANDIDATES: usize = 322048;
 const CANDIDATES_MAX: u32 = 16384;
+const GATHERED: usize = 453120;
+const GATHERED_MAX: u32 = 1024;
 
 /** Set in a candidate's id where it is a row of the delta, clear where it is a group of the base. */
 const DELTA_FLAG: u32 = 0x80000000;
@@ -195,11 +198,7 @@ function scan(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
 
 // A scan met a code or delta row: offers it, unless a probe did.
 function meet(s: usize, id: u32, d: u32): u32 {
-  if (load<u32>(s, PROBED) && !(id & DELTA_FLAG)) {
-    const thr = load<u32>(s, THR);
-    if (d > thr || isSeen(s, codes + (<usize>id * codeWords << 3))) return thr;
-  }
-  return offer(s, id, d);
+  return load<u32>(s, PROBED) && !(id & DELTA_FLAG) ? offerNew(s, id, d) : offer(s, id, d);
 }
 
 // @ts-ignore: decorator
@@ -213,7 +212,7 @@ function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
   let thr = load<u32>(s, THR);
   let i = from;
   let p = column + (<usize>from << 3);
-  for (; i + 8 <= to; i += 8, p += 64) {
+  for (; i + 16 <= to; i += 16, p += 128) {
     const d0 = distance1(p, 0, q);
     const d1 = distance1(p, 8, q);
     const d2 = distance1(p, 16, q);
@@ -230,6 +229,22 @@ function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
     if (d5 <= thr) thr = meet(s, (i + 5) | flag, d5);
     if (d6 <= thr) thr = meet(s, (i + 6) | flag, d6);
     if (d7 <= thr) thr = meet(s, (i + 7) | flag, d7);
+    const d8 = distance1(p, 64, q);
+    const d9 = distance1(p, 72, q);
+    const d10 = distance1(p, 80, q);
+    const d11 = distance1(p, 88, q);
+    const d12 = distance1(p, 96, q);
+    const d13 = distance1(p, 104, q);
+    const d14 = distance1(p, 112, q);
+    const d15 = distance1(p, 120, q);
+    if (d8 <= thr) thr = meet(s, (i + 8) | flag, d8);
+    if (d9 <= thr) thr = meet(s, (i + 9) | flag, d9);
+    if (d10 <= thr) thr = meet(s, (i + 10) | flag, d10);
+    if (d11 <= thr) thr = meet(s, (i + 11) | flag, d11);
+    if (d12 <= thr) thr = meet(s, (i + 12) | flag, d12);
+    if (d13 <= thr) thr = meet(s, (i + 13) | flag, d13);
+    if (d14 <= thr) thr = meet(s, (i + 14) | flag, d14);
+    if (d15 <= thr) thr = meet(s, (i + 15) | flag, d15);
   }
   for (; i < to; i++, p += 8) {
     const d = distance1(p, 0, q);
@@ -333,21 +348,32 @@ export function countProbe(s: usize, chunk: u32, radius: u32): u32 {
   return count;
 }
 
-/** Visits the codes of (chunk, radius), where radius is completed[chunk], and completes it. */
+/**
+ * Visits the codes of (chunk, radius), where radius is completed[chunk], and completes it.
+ * The ids are gathered first and their codes visited then, in a loop without surprises for the branch predictor: each
+ * visit misses the cache, and the processor has many misses under way at a time only if it can look ahead.
+ */
 export function probe(s: usize, chunk: u32, radius: u32): void {
   const head = chunkHead(chunk);
   const value = queryChunk(s, head);
   const offsets = <usize>load<u32>(head, 12);
   const ids = <usize>load<u32>(head, 16);
   const end: u32 = 1 << load<u32>(head, 8);
+  let gathered: u32 = 0;
   for (let mask: u32 = (1 << radius) - 1; mask < end; mask = nextMask(mask)) {
     const at = offsets + (<usize>(value ^ mask) << 2);
-    const from = load<u32>(at);
     const to = load<u32>(at, 4);
-    if (codeWords == 1) probeBucket1(s, ids, from, to);
-    else probeBucket(s, ids, from, to);
+    for (let i = load<u32>(at); i < to; i++) {
+      store<u32>(s + GATHERED + (<usize>gathered << 2), idAt(ids, i));
+      gathered++;
+      if (gathered == GATHERED_MAX) {
+        visit(s, gathered);
+        gathered = 0;
+      }
+    }
     if (mask == 0) break;
   }
+  visit(s, gathered);
   store<u32>(s + (<usize>chunk << 2), radius + 1, COMPLETED);
   store<u32>(s, 1, PROBED);
 }
@@ -359,29 +385,59 @@ function idAt(ids: usize, i: u32): u32 {
   return idBytes == 4 ? load<u32>(ids + (<usize>i << 2)) : load<u32>(ids + <usize>i * 3) & 0xffffff;
 }
 
+// Offers the gathered codes that are near enough and new.
+function visit(s: usize, count: u32): void {
+  if (codeWords == 1) visit1(s, count);
+  else visitWide(s, count);
+}
+
 // @ts-ignore: decorator
 @inline
-function probeBucket1(s: usize, ids: usize, from: u32, to: u32): void {
+function gatheredAt(s: usize, i: u32): u32 {
+  return load<u32>(s + GATHERED + (<usize>i << 2));
+}
+
+function visit1(s: usize, count: u32): void {
   const q = load<u64>(s, QUERY);
   let thr = load<u32>(s, THR);
-  for (let i = from; i < to; i++) {
-    const id = idAt(ids, i);
-    const p = codes + (<usize>id << 3);
-    const d = distance1(p, 0, q);
-    if (d <= thr && !isSeen(s, p)) thr = offer(s, id, d);
+  let i: u32 = 0;
+  for (; i + 4 <= count; i += 4) {
+    const id0 = gatheredAt(s, i);
+    const id1 = gatheredAt(s, i + 1);
+    const id2 = gatheredAt(s, i + 2);
+    const id3 = gatheredAt(s, i + 3);
+    const d0 = distance1(codes + (<usize>id0 << 3), 0, q);
+    const d1 = distance1(codes + (<usize>id1 << 3), 0, q);
+    const d2 = distance1(codes + (<usize>id2 << 3), 0, q);
+    const d3 = distance1(codes + (<usize>id3 << 3), 0, q);
+    if (d0 <= thr) thr = offerNew(s, id0, d0);
+    if (d1 <= thr) thr = offerNew(s, id1, d1);
+    if (d2 <= thr) thr = offerNew(s, id2, d2);
+    if (d3 <= thr) thr = offerNew(s, id3, d3);
+  }
+  for (; i < count; i++) {
+    const id = gatheredAt(s, i);
+    const d = distance1(codes + (<usize>id << 3), 0, q);
+    if (d <= thr) thr = offerNew(s, id, d);
   }
 }
 
-function probeBucket(s: usize, ids: usize, from: u32, to: u32): void {
+function visitWide(s: usize, count: u32): void {
   const bytes = <usize>codeWords << 3;
   let thr = load<u32>(s, THR);
-  for (let i = from; i < to; i++) {
-    const id = idAt(ids, i);
+  for (let i: u32 = 0; i < count; i++) {
+    const id = gatheredAt(s, i);
     const p = codes + <usize>id * bytes;
     let d: u32 = 0;
     for (let w: usize = 0; w < bytes; w += 8) d += <u32>popcnt<u64>(load<u64>(p + w) ^ load<u64>(s + w, QUERY));
-    if (d <= thr && !isSeen(s, p)) thr = offer(s, id, d);
+    if (d <= thr) thr = offerNew(s, id, d);
   }
+}
+
+// A probe met a code of the base: offers it, unless an earlier probe did.
+function offerNew(s: usize, id: u32, d: u32): u32 {
+  const thr = load<u32>(s, THR);
+  return d > thr || isSeen(s, codes + <usize>id * (<usize>codeWords << 3)) ? thr : offer(s, id, d);
 }
 
 // ---- ranking: candidates -> heap ----------------------------------------------------------------------------------
