@@ -54,7 +54,11 @@ export class SupervisedChild {
     const { name, command, args, env, ipc } = this.#spec;
     const startedMs = performance.now();
     // standard output belongs to `up`; a child's logs go to standard error
-    const child = spawn(command, args, { env, stdio: ['ignore', 2, 2, ...(ipc ? (['ipc'] as const) : [])] });
+    const child = spawn(command, args, {
+      env,
+      stdio: ['ignore', 2, 2, ...(ipc ? (['ipc'] as const) : [])],
+      detached: true,
+    });
     this.#process = child;
     let ended = false;
     const onEnd = (reason: object) => {
