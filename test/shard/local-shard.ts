@@ -5,7 +5,7 @@ import { PartitionSearch } from '../../src/shard/search/partition-search.js';
 import { RecordStore } from '../../src/shard/store/record-store.js';
 import { MODEL, PARTITION_COUNT } from './records.js';
 
-const STORE_OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
+const STORE_OPTIONS = { cacheBytes: 16 << 20, writeBufferBytes: 1 << 20 };
 
 /** Store, index, applier and search of a shard server, without network and log. */
 export interface LocalShard {

@@ -126,7 +126,7 @@ describe('a shard server', () => {
       assert.ok((await shard.search(request)).imageIds.includes(imageId), `${imageId} is seen`);
     }
     const future = searchRequest(cluster, 's1', { token: [{ partition: 0, streamSequence: 1_000_000 }] });
-    await assert.rejects(shard.search(future, 300), hasCode('SHARD_UNAVAILABLE'));
+    await assert.rejects(shard.search(future, 2_000), hasCode('SHARD_UNAVAILABLE'));
   });
 
   it('goes on from its own position after a restart, with the same index', async (test) => {

@@ -66,6 +66,9 @@ export class LogApplier {
   readonly #modelTag: bigint;
   readonly #hosted = new Map<number, HostedPartition>();
   readonly #publishing = new Mutex();
+  /** What the store holds: restartAt() moves positions without writing them. */
+  readonly #positionInStore = new Map<number, number>();
+  #commitFailed = false;
   /** Ids that the store may show already and the index not yet. */
   #idsUnderWay: ReadonlySet<string> = new Set();
 
@@ -84,6 +87,7 @@ export class LogApplier {
       modelTag: this.#modelTag,
     });
     index.load(partition, rows);
+    this.#positionInStore.set(partition, position.sequence);
     this.#hosted.set(partition, { position, imageCount: rows.count, foreignCount });
     this.board.set([[partition, position.sequence]]);
   }
@@ -132,6 +136,7 @@ export class LogApplier {
   async apply(entries: readonly RawEntry[]): Promise<ApplyOutcome> {
     const last = entries.at(-1);
     if (last === undefined) return { appliedCount: 0, staleCount: 0, corruptSequences: [], foreignCount: 0 };
+    if (this.#commitFailed) await this.#recover();
     const { shares, ...counts } = this.#share(entries);
     const states = await readStoredStates(this.#options.store, shares);
     let staleCount = 0;
@@ -172,11 +177,13 @@ export class LogApplier {
       partition,
       position: { ...position, sequence: Math.max(position.sequence, sequence) },
     }));
+    this.#commitFailed = true;
     await store.commit({
       tieEntries: [...changes.values()].flatMap(({ tieEntries }) => tieEntries),
       records: [...changes.values()].flatMap(({ records }) => records),
       positions,
     });
+    this.#commitFailed = false;
     await Promise.all(
       [...changes].map(async ([partition, change]) => {
         if (change.index.length > 0) await applyToIndex(index, partition, change.index);
@@ -185,8 +192,23 @@ export class LogApplier {
         hosted.foreignCount += change.foreignCountChange;
       }),
     );
-    for (const { partition, position } of positions) this.#partition(partition).position = position;
+    for (const { partition, position } of positions) {
+      this.#partition(partition).position = position;
+      this.#positionInStore.set(partition, position.sequence);
+    }
     this.board.set(positions.map(({ partition, position }) => [partition, position.sequence]));
+  }
+
+  /** After a failed commit: finds out whether it was written all the same, which the index would not know. */
+  async #recover(): Promise<void> {
+    const { store } = this.#options;
+    await this.#publishing.run(() => store.reopen());
+    const partitions = this.partitions();
+    const stored = await store.positions(partitions);
+    const differs = (partition: number, i: number) =>
+      stored[i]?.sequence !== this.#positionInStore.get(partition);
+    if (partitions.some(differs)) throw new IndexFailure('a write that failed has reached the store');
+    this.#commitFailed = false;
   }
 
   #partition(partition: number): HostedPartition {

@@ -31,7 +31,7 @@ interface ReceivedEntry extends RawEntry {
 /** How long an outage is waited for at once; its end is told, this only bounds a lost message. */
 const OUTAGE_POLL_MS = 5_000;
 const RETRY = { firstDelayMs: 50, delayMaxMs: 2_000 };
-/** Attempts to write one batch (about ten seconds) before the shard server gives up. */
+/** Attempts to write one batch (about ten seconds) before the shard server gives up, unless the disk is just full. */
 const WRITE_ATTEMPTS_MAX = 10;
 
 /**
@@ -181,7 +181,9 @@ export class LogFollower {
       try {
         return await applier.apply(batch);
       } catch (error) {
-        if (isFatal(error) || attempt + 1 >= WRITE_ATTEMPTS_MAX) {
+        // with a full disk it goes on answering searches from what it has
+        const isPatient = toKinscanError(error).code === 'STORAGE_FULL' || attempt + 1 < WRITE_ATTEMPTS_MAX;
+        if (isFatal(error) || !isPatient) {
           this.#fail(error);
           this.#stopping.abort();
           this.#messages?.stop();

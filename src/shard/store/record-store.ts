@@ -150,6 +150,11 @@ export class RecordStore {
     return this.#database.write(operations);
   }
 
+  /** Needed after a failed commit, before the next one. @throws KinscanError STORAGE_FULL, STORE_UNAVAILABLE */
+  reopen(): Promise<void> {
+    return this.#database.reopen();
+  }
+
   /** Deletes all that is stored of a partition. */
   async clear(partition: number): Promise<void> {
     for (const range of partitionRanges(partition)) await this.#database.clear(range);

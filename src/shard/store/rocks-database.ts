@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import rocksdb, { type Callback, type Database, type Iterator, type Operation } from 'rocksdb';
 import { KinscanError } from '../../core/errors.js';
 
@@ -34,9 +34,14 @@ const READ_AHEAD_BYTES = 256 * 1024;
 /** An ordered key-value store of bytes on disk. */
 export class RocksDatabase {
   readonly #database: Database;
+  readonly #folder: string;
+  readonly #options: RocksOptions;
+  #reopening: Promise<void> = Promise.resolve();
 
-  private constructor(database: Database) {
-    this.#database = database;
+  private constructor(folder: string, options: RocksOptions) {
+    this.#database = rocksdb(folder);
+    this.#folder = folder;
+    this.#options = options;
   }
 
   /**
@@ -44,31 +49,29 @@ export class RocksDatabase {
    * @throws KinscanError STORE_UNAVAILABLE (held by another process, unreadable), CORRUPT_RECORD, STORAGE_FULL
    */
   static async open(folder: string, options: RocksOptions): Promise<RocksDatabase> {
-    const database = rocksdb(folder);
-    try {
-      await mkdir(folder, { recursive: true });
-      await settle<void>((done) =>
-        database.open(
-          {
-            createIfMissing: true,
-            compression: true,
-            cacheSize: options.cacheBytes,
-            writeBufferSize: options.writeBufferBytes,
-            blockSize: BLOCK_BYTES,
-            maxOpenFiles: OPEN_FILES_MAX,
-          },
-          done,
-        ),
-      );
-    } catch (thrown) {
-      throw openingError(folder, thrown);
-    }
-    return new RocksDatabase(database);
+    const database = new RocksDatabase(folder, options);
+    await database.#open();
+    return database;
+  }
+
+  /**
+   * Closes and opens again; reads wait meanwhile. Needed after a failed write: it may have left half a record in the
+   * write-ahead log, and whatever is appended behind that is forgotten at the next start.
+   * @throws KinscanError STORAGE_FULL without closing anything where the disk has no room; as open() does
+   */
+  async reopen(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#folder);
+    if (bavail * bsize < 2 * this.#options.writeBufferBytes) throw storageFull();
+    const reopening = settle<void>((done) => this.#database.close(done)).then(() => this.#open());
+    // whoever reads learns of a failure by the closed database
+    this.#reopening = reopening.catch(() => undefined);
+    await reopening;
   }
 
   /** Values in the order of the keys, all of one moment; undefined where there is none. */
-  getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    if (keys.length === 0) return Promise.resolve([]);
+  async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    if (keys.length === 0) return [];
+    await this.#reopening;
     return settle((done) => this.#database.getMany(keys, { fillCache: true }, done));
   }
 
@@ -82,6 +85,7 @@ export class RocksDatabase {
 
   /** The entries of a range as they were when it was called, in chunks; the event loop runs between two chunks. */
   async *range(range: KeyRange, want: 'entries' | 'keys' = 'entries'): AsyncGenerator<DatabaseEntry[]> {
+    await this.#reopening;
     const iterator = this.#database.iterator({
       gte: range.from,
       lt: range.until,
@@ -103,6 +107,27 @@ export class RocksDatabase {
   /** Deletes all entries of a range. */
   clear(range: KeyRange): Promise<void> {
     return settle((done) => this.#database.clear({ gte: range.from, lt: range.until }, done));
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await settle<void>((done) =>
+        this.#database.open(
+          {
+            createIfMissing: true,
+            compression: true,
+            cacheSize: this.#options.cacheBytes,
+            writeBufferSize: this.#options.writeBufferBytes,
+            blockSize: BLOCK_BYTES,
+            maxOpenFiles: OPEN_FILES_MAX,
+          },
+          done,
+        ),
+      );
+    } catch (thrown) {
+      throw openingError(this.#folder, thrown);
+    }
   }
 
   /** Waits for what is under way; afterwards nothing may be called. */
@@ -137,12 +162,16 @@ function settle<Result>(start: (done: Callback<Result>) => void): Promise<Result
 /** RocksDB tells kinds of failure apart in its text only. */
 function storageError(error: Error): KinscanError {
   if (/no space left/i.test(error.message)) {
-    return new KinscanError('STORAGE_FULL', 'the disk of the data folder is full', { cause: error });
+    return storageFull(error);
   }
   if (/corruption|checksum/i.test(error.message)) {
     return new KinscanError('CORRUPT_RECORD', 'the store is damaged', { cause: error });
   }
   return new KinscanError('INTERNAL', 'the store failed', { cause: error });
+}
+
+function storageFull(cause?: unknown): KinscanError {
+  return new KinscanError('STORAGE_FULL', 'the disk of the data folder is full', { cause });
 }
 
 function openingError(folder: string, thrown: unknown): KinscanError {

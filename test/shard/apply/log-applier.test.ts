@@ -6,12 +6,14 @@ import fc from 'fast-check';
 import { baseImageId } from '../../../src/core/image-id.js';
 import type { ImageRecord, ImageRecord__Output } from '../../../src/generated/kinscan/v1/ImageRecord.js';
 import { messageCodec } from '../../../src/runtime/proto.js';
-import type { RawEntry } from '../../../src/shard/apply/log-applier.js';
+import { IndexFailure, LogApplier, type RawEntry } from '../../../src/shard/apply/log-applier.js';
 import { fetchRecords } from '../../../src/shard/search/fetch-records.js';
+import type { RecordStore } from '../../../src/shard/store/record-store.js';
+import { KinscanError } from '../../../src/core/errors.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
 import { openLocalShard, type LocalShard } from '../local-shard.js';
-import { PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
+import { MODEL, PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
 
 const PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
 const recordCodec = messageCodec<ImageRecord, ImageRecord__Output>('ImageRecord');
@@ -167,6 +169,61 @@ describe('applying the log', () => {
     await shard.applier.apply([{ sequence: 1, partition: partitionOfId('x'), bytes }]);
     const ref = { partition: partitionOfId('x'), tieKey: tieKeyOf('x'), imageId: 'x' };
     assert.deepEqual(await shard.store.readRecords([ref]), [newer]);
+  });
+});
+
+describe('a write that fails', () => {
+  /** The shard's store, whose next commit fails: before or after it has been written. */
+  function failingOnce(store: RecordStore, when: 'before' | 'after'): RecordStore {
+    let failed = false;
+    const commit: RecordStore['commit'] = async (change) => {
+      if (failed || when === 'after') await store.commit(change);
+      if (!failed) {
+        failed = true;
+        throw new KinscanError('STORAGE_FULL', 'no room');
+      }
+    };
+    return new Proxy(store, {
+      get: (target, key) => {
+        if (key === 'commit') return commit;
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  }
+
+  async function applierOver(shard: LocalShard, store: RecordStore): Promise<LogApplier> {
+    const applier = new LogApplier({
+      store,
+      index: shard.index,
+      model: MODEL,
+      partitionCount: PARTITION_COUNT,
+    });
+    for (const partition of PARTITIONS) await applier.host(partition);
+    return applier;
+  }
+
+  it('is done again where it did not reach the disk, while images are found all the time', async (test) => {
+    const shard = await testShard(test);
+    await shard.applier.apply([recordEntry(1, recordOf('x', 1, CODE_A))]);
+    const applier = await applierOver(shard, failingOnce(shard.store, 'before'));
+    const batch = [recordEntry(2, recordOf('x', 2, CODE_B))];
+    await assert.rejects(applier.apply(batch), /no room/);
+    assert.deepEqual(await searchAll(shard), ['x at 1']);
+    const [outcome, found] = await Promise.all([applier.apply(batch), searchAll(shard)]);
+    assert.equal(outcome.staleCount, 0);
+    assert.match(String(found), /^x at [12]$/);
+    assert.deepEqual(await searchAll(shard), ['x at 2']);
+    assert.deepEqual(await searchAll(await shard.reopen()), ['x at 2']);
+  });
+
+  it('calls for a restart where it did reach the disk', async (test) => {
+    const shard = await testShard(test);
+    const applier = await applierOver(shard, failingOnce(shard.store, 'after'));
+    const batch = [recordEntry(1, recordOf('x', 1, CODE_A))];
+    await assert.rejects(applier.apply(batch), /no room/);
+    await assert.rejects(applier.apply(batch), IndexFailure);
+    assert.deepEqual(await searchAll(await shard.reopen()), ['x at 1']);
   });
 });
 
