@@ -95,8 +95,8 @@ function readFlags(
     const { values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false });
     const byFlag = new Map(keys.map((key) => [flagOf(key).slice(2), key]));
     return Object.fromEntries(
-      Object.entries(values).map(([flag, value]) => [byFlag.get(flag), value as string | boolean]),
-    );
+      Object.entries(values).map(([flag, value]) => [byFlag.get(flag), value]),
+    ) as Record<string, string | boolean>;
   } catch (error) {
     faults.push((error as Error).message);
     return {};

@@ -14,7 +14,7 @@ const HEALTH_TIMEOUT_MS = 2_000;
 
 /** Whether the server at host:port says SERVING (grpc.health.v1.Health/Check). */
 export function isServing(address: string): Promise<boolean> {
-  const Client = makeClientConstructor(service as ServiceDefinition, 'grpc.health.v1.Health');
+  const Client = makeClientConstructor(service, 'grpc.health.v1.Health');
   const client = new Client(address, credentials.createInsecure()) as unknown as HealthClient;
   return new Promise((resolve) => {
     client.check({ service: '' }, { deadline: Date.now() + HEALTH_TIMEOUT_MS }, (error, response) => {

@@ -71,7 +71,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
 }
 
 async function logStatus(connection: NatsConnection, log: Logger): Promise<void> {
-  for await (const { type } of connection.status()) {
+  for await (const status of connection.status()) {
+    const type: string = status.type;
     if (type === 'disconnect' || type === 'reconnect') log.warn({ event: type }, 'NATS connection');
     else log.debug({ event: type }, 'NATS connection');
   }

@@ -6,6 +6,8 @@ let version: string | undefined;
 
 /** Kinscan's own version, from package.json. */
 export function softwareVersion(): string {
-  version ??= (JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+  version ??= (
+    JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }
+  ).version;
   return version;
 }

@@ -105,7 +105,7 @@ function documentOf(response: SearchResponse__Output) {
 function presentMetadata(hit: Hit__Output): Record<string, string | number> {
   return Object.fromEntries(
     Object.entries(hit.metadata ?? {}).filter(([, value]) => value !== '' && value !== 0),
-  ) as Record<string, string | number>;
+  );
 }
 
 export function printSearchResponse(response: SearchResponse__Output): void {

@@ -6,7 +6,7 @@ import type { StatusResponse__Output } from '../../generated/kinscan/v1/StatusRe
 import { writeSampleArchive } from '../../imaging/sample-archive.js';
 import type { GrpcClient } from '../../runtime/grpc-client.js';
 import { printSearchResponse } from '../commands/search.js';
-import { findFiles } from '../ingest/find-files.js';
+import { findFiles, type FoundFile } from '../ingest/find-files.js';
 import type { IngestClient } from '../ingest/ingest-client.js';
 import { ingestFiles } from '../ingest/ingest-files.js';
 import { note } from '../output.js';
@@ -32,7 +32,7 @@ export async function runSample(options: SampleRunOptions): Promise<void> {
   const status = await options.coordinator.call<StatusRequest, StatusResponse__Output>('Status', {}, call);
   if (status.images === 0 && status.imagesQueued === 0) await ingestSample(folder, options);
   if (!options.show) return;
-  const first = (await findFiles(folder).next()).value;
+  const first = await firstFile(folder);
   if (first === undefined) return;
   const request: SearchRequest = { imageId: first.relativePath, k: 5 };
   note(`\nthe images most akin to ${first.relativePath}:`);
@@ -40,6 +40,11 @@ export async function runSample(options: SampleRunOptions): Promise<void> {
     await options.coordinator.call<SearchRequest, SearchResponse__Output>('Search', request, call),
   );
   note(nextSteps(path.relative(process.cwd(), first.path), options.address));
+}
+
+async function firstFile(folder: string): Promise<FoundFile | undefined> {
+  for await (const file of findFiles(folder)) return file;
+  return undefined;
 }
 
 async function ingestSample(folder: string, options: SampleRunOptions): Promise<void> {
