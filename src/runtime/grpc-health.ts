@@ -1,4 +1,4 @@
-import { credentials, makeClientConstructor, type ServiceDefinition } from '@grpc/grpc-js';
+import { credentials, makeClientConstructor } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
 
 interface HealthClient {
