@@ -66,9 +66,9 @@ export async function buildServices(environment: CoordinatorEnvironment): Promis
   const fetcher = new RecordFetcher(cluster, shardServers);
   const reader = new StreamReader(jetstream, manager);
   const codes = new CodesLog(reader, cluster.partitionCount);
-  const objects = new ImageObjects(await jetstream.views.os(OBJECT_BUCKET), log);
-  const watch = new ConnectionWatch(connection);
-  const publisher = new TaskPublisher({ jetstream, watch, clock, publishTimeoutMs: config.publishTimeoutMs });
+  const retry = { watch: new ConnectionWatch(connection), clock, timeoutMs: config.publishTimeoutMs };
+  const objects = new ImageObjects(await jetstream.views.os(OBJECT_BUCKET), retry, log);
+  const publisher = new TaskPublisher(jetstream, retry);
   const tracker = new IndexedTracker({
     probe: new NatsIndexingProbe(manager, reader, codes, shardServers),
     replicasOf: (partition) => shardServers.liveReplicasOf(partition),

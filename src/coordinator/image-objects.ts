@@ -1,36 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { KinscanError } from '../core/errors.js';
-import type { ObjectStore } from '../runtime/nats.js';
 import type { Logger } from '../runtime/log.js';
-import { isNoRoom } from './nats-faults.js';
-
-const RETRY_HINT_MS = 1_000;
-const ATTEMPTS_MAX = 3;
+import type { ObjectStore } from '../runtime/nats.js';
+import { storeWithRetries, type NatsRetryOptions } from './nats-retry.js';
 
 /** Images above the inline limit, kept in NATS's object store until an encoder has finished them. */
 export class ImageObjects {
   readonly #store: ObjectStore;
+  readonly #retry: NatsRetryOptions;
   readonly #log: Logger;
 
-  constructor(store: ObjectStore, log: Logger) {
+  constructor(store: ObjectStore, retry: NatsRetryOptions, log: Logger) {
     this.#store = store;
+    this.#retry = retry;
     this.#log = log;
   }
 
   /** @returns the object's name @throws KinscanError LOG_UNAVAILABLE, STORAGE_FULL */
   async put(content: Uint8Array): Promise<string> {
     const name = randomUUID();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#store.putBlob({ name }, content);
-        return name;
-      } catch (cause) {
-        if (isNoRoom(cause)) throw new KinscanError('STORAGE_FULL', 'the object store is full', { cause });
-        if (attempt < ATTEMPTS_MAX) continue;
-        const options = { cause, retryAfterMs: RETRY_HINT_MS };
-        throw new KinscanError('LOG_UNAVAILABLE', 'NATS did not store the image in time', options);
-      }
-    }
+    await storeWithRetries(() => this.#store.putBlob({ name }, content), this.#retry);
+    return name;
   }
 
   /** @returns undefined where there is no such object */

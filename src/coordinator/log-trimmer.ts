@@ -4,7 +4,7 @@ import { STREAM, SUBJECT } from '../runtime/streams.js';
 import type { ClusterView } from './cluster-view.js';
 
 export interface LogTrimmerOptions {
-  readonly cluster: ClusterView;
+  readonly cluster: Pick<ClusterView, 'hasPlacement' | 'placement' | 'members' | 'partitionCount'>;
   readonly streams: Pick<JetStreamManager['streams'], 'purge'>;
   /** Entries that are kept behind the slowest replica, per partition on average. */
   readonly codesKeepPerPartition: number;

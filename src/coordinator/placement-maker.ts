@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/log.js';
 import type { ClusterView } from './cluster-view.js';
 
 export interface PlacementMakerOptions {
-  readonly cluster: ClusterView;
+  readonly cluster: Pick<ClusterView, 'hasPlacement' | 'members' | 'partitionCount' | 'refreshPlacement'>;
   readonly state: Pick<ClusterState, 'createOrRead'>;
   /** Shard servers to wait for. */
   readonly shardServerCount: number;

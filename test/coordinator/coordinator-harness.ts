@@ -87,7 +87,7 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
       '--partitions',
       `${partitions}`,
     ];
-    const argv = [...common, '--shards', `${shardCount}`, ...coordinatorFlags, ...flags];
+    const argv = [...common, '--shards', `${Math.max(1, shardCount)}`, ...coordinatorFlags, ...flags];
     const running = await startCoordinator(
       resolveConfig(COORDINATOR_CONFIG, { argv, env: {} }),
       createLog('coordinator', 'test', LOG_LEVEL),
