@@ -1,7 +1,8 @@
 import type { Placement } from '../core/placement.js';
 import { KinscanError } from '../core/errors.js';
+import { systemClock } from './clock.js';
 import type { Logger } from './log.js';
-import { StorageType, type KV, type NatsConnection } from './nats.js';
+import { StorageType, type KV, type KvEntry, type NatsConnection } from './nats.js';
 import { createdByAny } from './streams.js';
 
 /** Fixed when the collection is created. */
@@ -49,6 +50,11 @@ export const HEARTBEAT_INTERVAL_MS = 2_000;
 /** A member without a heartbeat for so long is no longer listed. */
 export const MEMBER_EXPIRY_MS = 10_000;
 
+/** Pause before a watch that broke off is begun again. */
+const WATCH_RETRY_MS = 500;
+
+type KvEntries = Awaited<ReturnType<KV['watch']>>;
+
 const RECORDS_BUCKET = 'kinscan-cluster';
 const MEMBERS_BUCKET = 'kinscan-members';
 
@@ -88,9 +94,12 @@ export async function openClusterState(
     views.kv(RECORDS_BUCKET, { history: 1, storage: StorageType.File, replicas }),
   );
   const heartbeats = await createdByAny(() =>
-    views.kv(MEMBERS_BUCKET, { history: 1, storage: StorageType.Memory, ttl: MEMBER_EXPIRY_MS, replicas }),
+    // on disk, although it holds nothing of value: a bucket in memory would be gone after a restart of nats-server
+    views.kv(MEMBERS_BUCKET, { history: 1, storage: StorageType.File, ttl: MEMBER_EXPIRY_MS, replicas }),
   );
-  return new NatsClusterState(records, heartbeats, log);
+  const state = new NatsClusterState(records, heartbeats, log);
+  void state.followConnection(connection);
+  return state;
 }
 
 class NatsClusterState implements ClusterState {
@@ -98,6 +107,7 @@ class NatsClusterState implements ClusterState {
   readonly #heartbeats: KV;
   readonly #log: Logger;
   readonly #stops: (() => void)[] = [];
+  readonly #restarts: (() => void)[] = [];
   readonly #seen = new Map<string, { member: Member; atMs: number }>();
   #heartbeatKey: string | undefined;
   #closed = false;
@@ -133,12 +143,12 @@ class NatsClusterState implements ClusterState {
     key: Key,
     onRecord: (record: ClusterRecords[Key]) => void,
   ): Promise<void> {
-    const entries = await this.#records.watch({ key });
-    this.#stops.push(() => entries.stop());
-    void (async () => {
-      for await (const entry of entries)
+    await this.#follow(
+      () => this.#records.watch({ key }),
+      (entry) => {
         if (entry.operation === 'PUT') onRecord(entry.json<ClusterRecords[Key]>());
-    })();
+      },
+    );
   }
 
   async waitFor<Key extends keyof ClusterRecords>(key: Key, timeoutMs: number): Promise<ClusterRecords[Key]> {
@@ -172,15 +182,61 @@ class NatsClusterState implements ClusterState {
   }
 
   async followMembers(): Promise<void> {
-    const entries = await this.#heartbeats.watch();
-    this.#stops.push(() => entries.stop());
-    void (async () => {
-      for await (const entry of entries) {
+    await this.#follow(
+      () => this.#heartbeats.watch(),
+      (entry) => {
         if (entry.operation === 'PUT')
           this.#seen.set(entry.key, { member: entry.json<Member>(), atMs: performance.now() });
         else this.#seen.delete(entry.key);
+      },
+    );
+  }
+
+  /** A watch does not outlive nats-server, which its client would find out after ten seconds: begins all anew at once. */
+  async followConnection(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      const type: string = status.type;
+      if (type === 'reconnect') for (const restart of this.#restarts) restart();
+    }
+  }
+
+  /** Resolves once the watch has begun; a watch that breaks off later is begun again. */
+  async #follow(watch: () => Promise<KvEntries>, onEntry: (entry: KvEntry) => void): Promise<void> {
+    let entries = await watch();
+    let again = false;
+    this.#stops.push(() => entries.stop());
+    this.#restarts.push(() => {
+      again = true;
+      entries.stop();
+    });
+    const run = async (): Promise<void> => {
+      while (!this.#closed) {
+        try {
+          for await (const entry of entries) onEntry(entry);
+          // ended without an error or a restart: the connection was closed
+          if (!again) return;
+        } catch (error) {
+          this.#log.warn({ err: error }, 'watching the cluster was interrupted');
+        }
+        entries = await this.#watchAgain(watch, entries);
+        again = false;
       }
-    })();
+      entries.stop();
+    };
+    void run();
+  }
+
+  async #watchAgain(watch: () => Promise<KvEntries>, broken: KvEntries): Promise<KvEntries> {
+    broken.stop();
+    while (!this.#closed) {
+      await systemClock.sleep(WATCH_RETRY_MS);
+      try {
+        return await watch();
+      } catch (error) {
+        this.#log.debug({ err: error }, 'watching the cluster does not work yet');
+      }
+    }
+    return broken;
   }
 
   members(): SeenMember[] {

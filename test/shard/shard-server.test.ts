@@ -155,13 +155,20 @@ describe('a shard server', () => {
   it('follows on after nats-server was killed and restarted, again and again', async (test) => {
     const cluster = await startTestCluster(test, ['s1']);
     const shard = await startTestShard(cluster, 's1');
+    await cluster.state.followMembers();
+    let applied = 0;
     for (let round = 0; round < 3; round++) {
       await cluster.nats.restart();
       const sequence = await waitUntil('publishing works again', () =>
         cluster.publishRecord(recordOf(`round ${round}`, round + 1, CODE)),
       );
       await appliedTo(shard, sequence);
+      applied = sequence;
     }
+    await waitUntil('its heartbeats are seen again', () => {
+      const member = cluster.state.members().find(({ id }) => id === 's1');
+      return Object.values(member?.positions ?? {}).includes(applied);
+    });
     const { imageIds } = await shard.search(searchRequest(cluster, 's1'));
     assert.deepEqual([...imageIds].sort(), ['round 0', 'round 1', 'round 2']);
   });

@@ -4,6 +4,7 @@ import { hammingDistance } from '../../../src/core/code.js';
 import type { HitList } from '../../../src/core/hit-list.js';
 import { Random } from '../../../src/core/random.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
+import { systemClock } from '../../../src/runtime/clock.js';
 import { resolveHits } from '../../../src/shard/search/resolve-hits.js';
 import { PartitionSearch } from '../../../src/shard/search/partition-search.js';
 import { modelTagOf, type IdState } from '../../../src/shard/store/tie-entry.js';
@@ -153,8 +154,9 @@ describe('searching while images change', () => {
         const hits = await index.search(query);
         interruptions++;
         const change = next();
-        if (interruptions <= 3) await change;
-        else pending = change;
+        pending = change;
+        // the fourth must not get through, however long it is given
+        await (interruptions <= 3 ? change : Promise.race([change, systemClock.sleep(200)]));
         return hits;
       },
     });
