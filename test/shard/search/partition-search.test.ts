@@ -144,7 +144,7 @@ describe('searching while images change', () => {
     let revision = 1;
     const next = () => {
       revision++;
-      return applier.apply([recordEntry(revision, recordOf('x', revision, Buffer.from([revision, 0])))]);
+      return applier.apply([recordEntry(revision, recordOf('x', revision, atDistance(revision)))]);
     };
     await next();
     let interruptions = 0;
@@ -174,9 +174,14 @@ describe('searching while images change', () => {
     const [after] = await index
       .search({ ...QUERY, partitions: applier.partitions() })
       .then(({ distances }) => [...distances]);
-    assert.equal(after, hammingDistance(Buffer.from([revision, 0]), QUERY.code));
+    assert.equal(after, hammingDistance(atDistance(revision), QUERY.code));
   });
 });
+
+/** A code at this distance from 0, so that each revision moves the image. */
+function atDistance(distance: number): Uint8Array {
+  return Uint8Array.from([(1 << distance) - 1, 0]);
+}
 
 function assertCanonical(hits: HitList): void {
   for (let i = 1; i < hits.count; i++) {
