@@ -148,21 +148,13 @@ function writeChunkTable(
   words: Uint32Array,
   bytes: Uint8Array,
 ): void {
-  const { groups, codeWords, idBytes } = layout;
+  const { groups, idBytes } = layout;
+  const values = chunkValues(chunk, layout, words);
   const offsets = words.subarray(chunk.offsets / 4, chunk.offsets / 4 + 2 ** chunk.bits + 1);
   offsets.fill(0);
-  const first = layout.codes / 4 + chunk.word * 2;
-  const valueOf = (group: number): number => {
-    const low = words[first + group * codeWords * 2] as number;
-    const high = words[first + group * codeWords * 2 + 1] as number;
-    const { shift, bits } = chunk;
-    const whole =
-      shift >= 32 ? high >>> (shift - 32) : shift === 0 ? low : (low >>> shift) | (high << (32 - shift));
-    return whole & (2 ** bits - 1);
-  };
   for (let group = 0; group < groups; group++) {
-    const value = valueOf(group);
-    offsets[value + 1] = (offsets[value + 1] as number) + 1;
+    const above = (values[group] as number) + 1;
+    offsets[above] = (offsets[above] as number) + 1;
   }
   for (let value = 1; value < offsets.length; value++) {
     offsets[value] = (offsets[value] as number) + (offsets[value - 1] as number);
@@ -170,10 +162,31 @@ function writeChunkTable(
   if (chunk.ids === 0) return;
   const next = offsets.slice(0, -1);
   for (let group = 0; group < groups; group++) {
-    const value = valueOf(group);
+    const value = values[group] as number;
     const position = next[value] as number;
     next[value] = position + 1;
-    let at = chunk.ids + position * idBytes;
-    for (let rest = group, b = 0; b < idBytes; b++, rest >>>= 8) bytes[at++] = rest & 255;
+    const at = chunk.ids + position * idBytes;
+    bytes[at] = group;
+    bytes[at + 1] = group >>> 8;
+    bytes[at + 2] = group >>> 16;
+    if (idBytes === 4) bytes[at + 3] = group >>> 24;
   }
+}
+
+function chunkValues(
+  { word, shift, bits }: ChunkTable,
+  layout: SegmentLayout,
+  words: Uint32Array,
+): Uint32Array {
+  const stride = layout.codeWords * 2;
+  const values = new Uint32Array(layout.groups);
+  const mask = 2 ** bits - 1;
+  for (let group = 0, at = layout.codes / 4 + word * 2; group < layout.groups; group++, at += stride) {
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    if (shift >= 32) values[group] = (high >>> (shift - 32)) & mask;
+    else if (shift === 0) values[group] = low & mask;
+    else values[group] = ((low >>> shift) | (high << (32 - shift))) & mask;
+  }
+  return values;
 }

@@ -90,6 +90,8 @@ export interface IndexTuning {
   readonly tableCodesMin?: number;
   /** Whether tables are used: by cost, always, or never (the linear scan). @default 'auto' */
   readonly probe?: 'auto' | 'always' | 'never';
+  /** A lone query that is expected to compare this many codes is split over free threads. @default 4,000,000 */
+  readonly splitCodesMin?: number;
 }
 
 export interface ShardIndexOptions {

@@ -137,32 +137,29 @@ function sortedDelta(source: FrozenSegment): Uint32Array {
   const rows = new Uint32Array(deltaCount);
   for (let i = 0; i < deltaCount; i++) if (!isDead(source, layout.baseRows + i)) rows[alive++] = i;
   const order = rows.subarray(0, alive);
-  const tieKeys = layout.deltaTieKeys / 4;
-  const tieKeyHalf = (half: number) => (row: number) => words[tieKeys + row * 2 + half] as number;
-  if (!isSortedBy(order, tieKeyHalf(1), tieKeyHalf(0))) {
+  const tieKeyHalf = (half: number) => ({ words, first: layout.deltaTieKeys / 4 + half, stride: 2 });
+  if (!isSortedByTieKey(source, order)) {
     sortByKey(order, tieKeyHalf(0));
     sortByKey(order, tieKeyHalf(1));
   }
-  const codes = layout.deltaCodes / 4;
   const stride = layout.codeWords * 2;
-  for (let word = layout.codeWords - 1; word >= 0; word--) {
-    for (const half of [word * 2, word * 2 + 1])
-      sortByKey(order, (row) => words[codes + row * stride + half] as number);
+  for (let word = 0; word < layout.codeWords; word++) {
+    // the last word matters least, and of a word the low half
+    const first = layout.deltaCodes / 4 + (layout.codeWords - 1 - word) * 2;
+    sortByKey(order, { words, first, stride });
+    sortByKey(order, { words, first: first + 1, stride });
   }
   return order;
 }
 
 // Stored blobs come in the order of tie keys, so this spares most start-ups half of the sort.
-function isSortedBy(
-  order: Uint32Array,
-  high: (row: number) => number,
-  low: (row: number) => number,
-): boolean {
+function isSortedByTieKey({ layout, words }: FrozenSegment, order: Uint32Array): boolean {
+  const first = layout.deltaTieKeys / 4;
   for (let i = 1; i < order.length; i++) {
-    const before = order[i - 1] as number;
-    const row = order[i] as number;
-    const difference = high(before) - high(row) || low(before) - low(row);
-    if (difference > 0) return false;
+    const before = first + (order[i - 1] as number) * 2;
+    const at = first + (order[i] as number) * 2;
+    const high = (words[before + 1] as number) - (words[at + 1] as number);
+    if (high > 0 || (high === 0 && (words[before] as number) > (words[at] as number))) return false;
   }
   return true;
 }

@@ -10,10 +10,21 @@ import {
 } from './search-task.js';
 import type { PreparedQuery } from './segment-reader.js';
 import type { SegmentSnapshot } from './segment.js';
-import { unpackHits } from './unpack-hits.js';
+import { ENTRY_BYTES, mergeEntries, unpackHits } from './unpack-hits.js';
 
 /** Queries that one task may hold. */
 const QUERIES_PER_TASK_MAX = 16;
+/** A query that is expected to compare fewer codes stays on one thread: a round trip would cost what it saves. */
+export const SPLIT_CODES_MIN = 4_000_000;
+/** Weight of the newest query in the share of codes that queries are expected to compare. */
+const VISITED_WEIGHT = 0.2;
+
+export interface QueryQueueOptions {
+  /** Queries that may wait. */
+  readonly queueLengthMax: number;
+  /** Codes that a lone query must be expected to compare to be split; each part gets half as many at least. */
+  readonly splitCodesMin: number;
+}
 
 /** A partition's newest state; undefined where the index does not hold the partition. */
 export type TakeSnapshot = (partition: number) => SegmentSnapshot | undefined;
@@ -33,26 +44,28 @@ interface Waiting {
  *   search() ──▶ [waiting] ──▶ task of up to 16 queries ──▶ one thread, all partitions
  *
  * A thread round trip costs as much as a small search, so queries that wait together travel together; an idle thread
- * never waits for company. Snapshots are taken when a task leaves, not when its queries came: what was applied before
+ * never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots are taken when a task leaves, not when its queries came: what was applied before
  * search() was called is always seen. At most one task per slot runs, and a slot is a scratch in every segment.
  */
 export class QueryQueue {
   readonly #pool: WorkerPool<IndexTask, SearchTaskResult>;
   readonly #takeSnapshot: TakeSnapshot;
-  readonly #queueLengthMax: number;
+  readonly #options: QueryQueueOptions;
   readonly #freeSlots: number[];
   readonly #idleWaiters: (() => void)[] = [];
   #waiting: Waiting[] = [];
   #runningQueries = 0;
+  /** Codes that queries compare, over codes that there are: small where probing works, 1 where all are scanned. */
+  #visitedShare = 1;
 
   constructor(
     pool: WorkerPool<IndexTask, SearchTaskResult>,
     takeSnapshot: TakeSnapshot,
-    queueLengthMax: number,
+    options: QueryQueueOptions,
   ) {
     this.#pool = pool;
     this.#takeSnapshot = takeSnapshot;
-    this.#queueLengthMax = queueLengthMax;
+    this.#options = options;
     this.#freeSlots = Array.from({ length: pool.threads }, (_, slot) => slot);
   }
 
@@ -67,7 +80,7 @@ export class QueryQueue {
   /** @throws KinscanError OVERLOADED; signal.reason */
   run(query: PreparedQuery, partitions: readonly number[], signal?: AbortSignal): Promise<IndexHits> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    if (this.#freeSlots.length === 0 && this.#waiting.length >= this.#queueLengthMax) {
+    if (this.#freeSlots.length === 0 && this.#waiting.length >= this.#options.queueLengthMax) {
       return Promise.reject(new KinscanError('OVERLOADED', 'too many searches wait', { retryAfterMs: 20 }));
     }
     return new Promise((resolve, reject) => {
@@ -123,26 +136,61 @@ export class QueryQueue {
   }
 
   async #start(group: readonly Waiting[], slot: number): Promise<void> {
+    const slots = [slot];
     this.#runningQueries += group.length;
     let snapshots: SnapshotOf[] = [];
     try {
       snapshots = this.#snapshotsOf((group[0] as Waiting).partitions);
       for (const { snapshot } of snapshots) snapshot.segment.retain();
-      const result = await this.#runTask(searchTask(group, snapshots, slot), snapshots);
-      let at = 0;
-      group.forEach((waiting, i) => {
-        const count = result.counts[i] as number;
-        if (!waiting.settled) waiting.resolve(unpackHits(result.entries, at, count));
-        at += count;
-      });
+      const parts = group.length > 1 ? [snapshots] : splitForThreads(snapshots, this.#partsFor(snapshots));
+      while (slots.length < parts.length) slots.push(this.#freeSlots.pop() as number);
+      const tasks = parts.map((part, i) => this.#runTask(searchTask(group, part, slots[i] as number), part));
+      this.#answer(group, snapshots, await allDone(tasks));
     } catch (thrown) {
       for (const waiting of group) waiting.reject(thrown as Error);
     } finally {
       for (const { snapshot } of snapshots) snapshot.segment.release();
       this.#runningQueries -= group.length;
-      this.#freeSlots.push(slot);
+      this.#freeSlots.push(...slots);
       this.#pump();
     }
+  }
+
+  // How many threads the only query that waits is worth: as many as are free and get enough to do.
+  #partsFor(snapshots: readonly SnapshotOf[]): number {
+    const expected = this.#visitedShare * codesOf(snapshots);
+    if (this.#waiting.length > 0 || expected < this.#options.splitCodesMin) return 1;
+    return Math.min(
+      1 + this.#freeSlots.length,
+      Math.floor((2 * expected) / this.#options.splitCodesMin),
+      snapshots.length,
+    );
+  }
+
+  #answer(
+    group: readonly Waiting[],
+    snapshots: readonly SnapshotOf[],
+    results: readonly SearchTaskResult[],
+  ): void {
+    const visited = results.reduce((sum, result) => sum + result.visited, 0) / group.length;
+    const share = visited / Math.max(1, codesOf(snapshots));
+    this.#visitedShare += (share - this.#visitedShare) * VISITED_WEIGHT;
+    const [first] = results as [SearchTaskResult];
+    if (results.length > 1) {
+      const [{ query, resolve }] = group as [Waiting];
+      const entries = mergeEntries(
+        results.map((result) => result.entries),
+        query.k,
+      );
+      resolve(unpackHits(entries, 0, entries.length / ENTRY_BYTES));
+      return;
+    }
+    let at = 0;
+    group.forEach((waiting, i) => {
+      const count = first.counts[i] as number;
+      if (!waiting.settled) waiting.resolve(unpackHits(first.entries, at, count));
+      at += count;
+    });
   }
 
   async #runTask(task: SearchTask, snapshots: readonly SnapshotOf[]): Promise<SearchTaskResult> {
@@ -167,6 +215,34 @@ export class QueryQueue {
 interface SnapshotOf {
   readonly partition: number;
   readonly snapshot: SegmentSnapshot;
+}
+
+function codesOf(snapshots: readonly SnapshotOf[]): number {
+  return snapshots.reduce(
+    (sum, { snapshot }) => sum + snapshot.segment.layout.groups + snapshot.deltaCount,
+    0,
+  );
+}
+
+// Deals partitions to parts, the largest first, each to the part that has least.
+function splitForThreads(snapshots: readonly SnapshotOf[], count: number): SnapshotOf[][] {
+  const parts = Array.from({ length: Math.max(1, count) }, () => ({
+    codes: 0,
+    snapshots: [] as SnapshotOf[],
+  }));
+  const bySize = [...snapshots].sort((a, b) => codesOf([b]) - codesOf([a]));
+  for (const snapshot of bySize) {
+    const least = parts.reduce((a, b) => (b.codes < a.codes ? b : a));
+    least.snapshots.push(snapshot);
+    least.codes += codesOf([snapshot]);
+  }
+  return parts.map((part) => part.snapshots);
+}
+
+// Waits for all, also where one fails: a scratch that a task still writes must not be given to another.
+async function allDone<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks);
 }
 
 function samePartitions(a: Waiting, b: Waiting): boolean {

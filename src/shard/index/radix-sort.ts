@@ -4,19 +4,26 @@ const DIGITS: readonly { readonly shift: number; readonly mask: number }[] = [
   { shift: 22, mask: 0x3ff },
 ];
 
+/** The unsigned key of row r is words[first + r * stride]. */
+export interface KeyColumn {
+  readonly words: Uint32Array;
+  readonly first: number;
+  readonly stride: number;
+}
+
 /**
  * Sorts row numbers by 32-bit keys, stably: equal keys keep their order. Least significant digit first, so that sorting
  * by the least important key, then the next, sorts by all of them. Digits in which all keys agree cost one pass.
  * @param order row numbers; sorted in place
- * @param keyOf the unsigned key of a row
+ * @param keys where the keys lie
  */
-export function sortByKey(order: Uint32Array, keyOf: (row: number) => number): void {
+export function sortByKey(order: Uint32Array, { words, first, stride }: KeyColumn): void {
   const { length } = order;
   let rows: Uint32Array = order;
   let keys = new Uint32Array(length);
   let sorted = true;
   for (let i = 0; i < length; i++) {
-    keys[i] = keyOf(rows[i] as number);
+    keys[i] = words[first + (rows[i] as number) * stride] as number;
     sorted &&= i === 0 || (keys[i - 1] as number) <= (keys[i] as number);
   }
   if (sorted) return;

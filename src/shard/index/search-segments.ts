@@ -2,8 +2,15 @@ import { SCRATCH } from '../kernel/kernel.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
 import { beginSearch, carryCounts, type PreparedQuery, type SegmentView } from './segment-reader.js';
 
+export interface SegmentsAnswer {
+  /** 16 bytes per answer, as SearchTaskResult.entries. */
+  readonly entries: Uint8Array;
+  /** Codes and delta rows that were compared with the query. */
+  readonly visited: number;
+}
+
 /**
- * The exact first k of all views together, in canonical order: 16 bytes per answer, as SearchTaskResult.entries.
+ * The exact first k of all views together, in canonical order.
  *
  * 1. Counting. Every segment counts rows per distance and keeps as candidates what lies within the threshold. The
  *    counts travel from segment to segment, so the threshold is always that of everything counted so far. Deltas and
@@ -14,20 +21,22 @@ export function searchSegments(
   views: readonly SegmentView[],
   query: PreparedQuery,
   mode: ProbeMode = 'auto',
-): Uint8Array {
+): SegmentsAnswer {
   const counting = new Counting();
+  let visited = 0;
   for (const view of views) {
     beginSearch(view, query);
     counting.moveTo(view);
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
-    if (!isProbed(view, mode)) view.reader.kernel.scanBase(view.s);
+    visited += view.deltaCount;
+    if (!isProbed(view, mode)) visited += scanBase(view);
   }
-  probeInRounds(
+  visited += probeInRounds(
     views.filter((view) => isProbed(view, mode)),
     counting,
     mode,
   );
-  return rankSegments(views, counting.threshold());
+  return { entries: rankSegments(views, counting.threshold()), visited };
 }
 
 function isProbed(view: SegmentView, mode: ProbeMode): boolean {
@@ -50,10 +59,12 @@ class Counting {
 }
 
 // Each round probes each unfinished segment once; a segment is finished when its unseen codes are all too far.
-function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): void {
+// Returns how many codes were compared.
+function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): number {
   let unfinished = views.map((view) => new ProbeProgress(view));
   const scanNs = unfinished.reduce((sum, progress) => sum + progress.scanCostNs, 0);
   let spentNs = 0;
+  let visited = 0;
   while (unfinished.length > 0) {
     const steps = unfinished.map((progress) => progress.nextStep());
     const nextNs = steps.reduce((sum, step) => sum + (step?.costNs ?? 0), 0);
@@ -66,12 +77,20 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
     };
     if (mode === 'auto' && !isProbingWorth(spentNs, nextNs, restNs, scanNs)) break;
     spentNs += nextNs;
+    visited += steps.reduce((sum, step) => sum + (step?.candidates ?? 0), 0);
     unfinished = unfinished.filter((progress, i) => runStep(progress, steps[i], counting));
   }
   for (const { view } of unfinished) {
     counting.moveTo(view);
-    view.reader.kernel.scanBase(view.s);
+    visited += scanBase(view);
   }
+  return visited;
+}
+
+// Scans the codes of the base; how many they are.
+function scanBase({ reader, s }: SegmentView): number {
+  reader.kernel.scanBase(s);
+  return reader.layout.groups;
 }
 
 // Runs a step where it is still needed; whether the segment needs more.

@@ -51,6 +51,8 @@ export interface SearchTaskResult {
   readonly counts: Uint32Array;
   /** Per answer 16 bytes: rank u32 = distance << 16 | fineDistance, partition u32, tieKey u64; canonical order. */
   readonly entries: Uint8Array;
+  /** Codes compared with the queries, all queries together. */
+  readonly visited: number;
 }
 
 /** What a search worker gets at its start. */

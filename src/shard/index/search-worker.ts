@@ -22,6 +22,7 @@ const NOTHING: SearchTaskResult = {
   missing: false,
   counts: new Uint32Array(0),
   entries: new Uint8Array(0),
+  visited: 0,
 };
 
 /** Upper bound of the wait for the other threads; passing it is harmless, a thread is then warmed up by its first query. */
@@ -41,12 +42,15 @@ function search(task: SearchTask): SearchTaskResult {
   const queries = task.params.length / PARAM_NUMBERS;
   const counts = new Uint32Array(queries);
   const parts: Uint8Array[] = [];
+  let visited = 0;
   for (let i = 0; i < queries; i++) {
-    const entries = searchSegments(views, queryAt(task, i, queries), probe);
-    counts[i] = entries.length / 16;
-    parts.push(entries);
+    const answer = searchSegments(views, queryAt(task, i, queries), probe);
+    counts[i] = answer.entries.length / 16;
+    parts.push(answer.entries);
+    visited += answer.visited;
   }
-  return { missing: false, counts, entries: parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts) };
+  const entries = parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts);
+  return { missing: false, counts, entries, visited };
 }
 
 function openViews(task: SearchTask): SegmentView[] | undefined {

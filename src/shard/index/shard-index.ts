@@ -15,7 +15,7 @@ import type {
   ShardIndexStats,
 } from './index-api.js';
 import { PartitionIndex } from './partition-index.js';
-import { QueryQueue } from './query-queue.js';
+import { QueryQueue, SPLIT_CODES_MIN } from './query-queue.js';
 import { DELTA_ROWS_MIN } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import { MemoryReserve } from './memory-reserve.js';
@@ -78,7 +78,10 @@ class WorkerShardIndex implements ShardIndex {
     this.#pool = pool;
     this.#builder = builder;
     const takeSnapshot = (partition: number) => this.#partitions.get(partition)?.snapshot();
-    this.#queue = new QueryQueue(pool, takeSnapshot, options.queueLengthMax);
+    this.#queue = new QueryQueue(pool, takeSnapshot, {
+      queueLengthMax: options.queueLengthMax,
+      splitCodesMin: options.tuning?.splitCodesMin ?? SPLIT_CODES_MIN,
+    });
   }
 
   load(partition: number, rows: PackedRows): void {

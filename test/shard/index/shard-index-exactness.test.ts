@@ -85,7 +85,7 @@ function randomQuery({ random, source, partitions, reference }: Case, codeBits: 
 const SMALL = { deltaRowsMin: 40, tableCodesMin: 4 };
 const TUNINGS = {
   always: { ...SMALL, probe: 'always' },
-  never: { ...SMALL, probe: 'never' },
+  never: { ...SMALL, probe: 'never', splitCodesMin: 20 },
   auto: SMALL,
   plain: {},
 } as const;
@@ -97,7 +97,7 @@ for (const [name, tuning] of Object.entries(TUNINGS))
         const index = await openShardIndex({
           codeBits,
           fineCodeBits,
-          searchThreads: 2,
+          searchThreads: 3,
           queueLengthMax: 100,
           tuning,
         });
