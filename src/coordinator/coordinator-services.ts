@@ -67,7 +67,12 @@ export async function buildServices(environment: CoordinatorEnvironment): Promis
   const reader = new StreamReader(jetstream, manager);
   const codes = new CodesLog(reader, cluster.partitionCount);
   const retry = { watch: new ConnectionWatch(connection), clock, timeoutMs: config.publishTimeoutMs };
-  const objects = new ImageObjects(await jetstream.views.os(OBJECT_BUCKET), retry, log);
+  const objects = new ImageObjects(
+    await jetstream.views.os(OBJECT_BUCKET),
+    inlineBytesMax(connection),
+    retry,
+    log,
+  );
   const publisher = new TaskPublisher(jetstream, retry);
   const tracker = new IndexedTracker({
     probe: new NatsIndexingProbe(manager, reader, codes, shardServers),

@@ -7,14 +7,13 @@ import { isNoRoom } from './nats-faults.js';
 const BACKOFF = { firstDelayMs: 50, delayMaxMs: 2_000 };
 const RETRY_HINT_MS = 1_000;
 const STORAGE_FULL_RETRY_HINT_MS = 5_000;
-/** Limit on one attempt; a lost connection ends it at once. */
-const ATTEMPT_TIMEOUT_MS = 5_000;
-
 export interface NatsRetryOptions {
   readonly watch: ConnectionWatch;
   readonly clock: Clock;
   /** Limit on all attempts together. */
   readonly timeoutMs: number;
+  /** Limit on one attempt; a lost connection ends it at once. @default timeoutMs */
+  readonly attemptTimeoutMs?: number;
 }
 
 /**
@@ -24,13 +23,13 @@ export interface NatsRetryOptions {
  */
 export async function storeWithRetries<Result>(
   attempt: (timeoutMs: number) => Promise<Result>,
-  { watch, clock, timeoutMs }: NatsRetryOptions,
+  { watch, clock, timeoutMs, attemptTimeoutMs = timeoutMs }: NatsRetryOptions,
 ): Promise<Result> {
   const endMs = clock.monotonicMs() + timeoutMs;
   for (let count = 0; ; count++) {
     const leftMs = endMs - clock.monotonicMs();
     try {
-      return await unlessDisconnected(attempt(Math.max(1, Math.min(ATTEMPT_TIMEOUT_MS, leftMs))), watch);
+      return await unlessDisconnected(attempt(Math.max(1, Math.min(attemptTimeoutMs, leftMs))), watch);
     } catch (cause) {
       if (isNoRoom(cause)) {
         const options = { cause, retryAfterMs: STORAGE_FULL_RETRY_HINT_MS };

@@ -1,4 +1,4 @@
-import type { KinscanError} from '../core/errors.js';
+import type { KinscanError } from '../core/errors.js';
 import { toKinscanError, type ErrorCode } from '../core/errors.js';
 import { unpackHitList, type HitList } from '../core/hit-list.js';
 import type { Code } from '../generated/kinscan/v1/Code.js';

@@ -7,6 +7,8 @@ import { storeWithRetries, type NatsRetryOptions } from './nats-retry.js';
 
 const taskCodec = messageCodec<ImageTask, ImageTask__Output>('ImageTask');
 
+const ATTEMPT_TIMEOUT_MS = 5_000;
+
 /** Stores tasks in the IMAGES log. */
 export class TaskPublisher {
   readonly #jetstream: JetStreamClient;
@@ -14,7 +16,7 @@ export class TaskPublisher {
 
   constructor(jetstream: JetStreamClient, retry: NatsRetryOptions) {
     this.#jetstream = jetstream;
-    this.#retry = retry;
+    this.#retry = { attemptTimeoutMs: ATTEMPT_TIMEOUT_MS, ...retry };
   }
 
   /**

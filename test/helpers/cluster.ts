@@ -96,7 +96,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         range(encoders).map((index) => add('encoder', index, ['--model', modelFolder])),
       ),
       shards: await Promise.all(
-        range(shards).map((index) => add('shard', index, ['--data-dir', path.join(folder, `shard-${index}`)])),
+        range(shards).map((index) =>
+          add('shard', index, ['--data-dir', path.join(folder, `shard-${index}`)]),
+        ),
       ),
     };
     await Promise.all(processes.map((process) => process.untilServing()));
