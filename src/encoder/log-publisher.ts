@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { KinscanError } from '../core/errors.js';
 import { backoffDelayMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
@@ -38,6 +39,8 @@ export class LogPublisher {
 
   constructor(options: LogPublisherOptions) {
     this.#options = options;
+    // every publish that waits for its next attempt listens
+    setMaxListeners(PUBLISHES_IN_FLIGHT_MAX, this.#stop.signal);
   }
 
   /** Ends all retrying: what is not stored by its present attempt fails with DRAINING. */

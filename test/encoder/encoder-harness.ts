@@ -152,10 +152,14 @@ async function messagesOf(connection: NatsConnection, stream: string) {
   return messages;
 }
 
+/** Only bounds a failing test; a loaded machine may take long. */
+const QUEUE_TIMEOUT_MS = 120_000;
+
 async function queueIsEmpty(connection: NatsConnection): Promise<void> {
   await waitUntil(
     'every image is dealt with',
     async () =>
       (await (await connection.jetstreamManager()).streams.info(STREAM.images)).state.messages === 0,
+    { timeoutMs: QUEUE_TIMEOUT_MS },
   );
 }

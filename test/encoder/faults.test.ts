@@ -12,7 +12,7 @@ describe('an encoder node under faults', () => {
   let harness: EncoderHarness;
 
   beforeEach(async () => {
-    harness = await startHarness({ ackWaitMs: 1_500 });
+    harness = await startHarness({ ackWaitMs: 4_000 });
   });
   afterEach(() => harness.stop());
 
@@ -95,7 +95,7 @@ describe('an encoder node under faults', () => {
     await waitUntil('the log is full', async () => {
       const before = await storedCount();
       // longer than the time after which an image without a sign of life comes again
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
       return before > 0 && before === (await storedCount());
     });
     assert.ok((await storedCount()) < 40);
