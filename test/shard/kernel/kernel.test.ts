@@ -78,9 +78,9 @@ describe('the search kernel', () => {
   }
 
   it('has the constants that its typed door says', async () => {
-    const source = await readFile(`${packageRoot()}src/shard/kernel/assembly/kernel.ts`, 'utf8');
+    const source = await readFile(`${packageRoot()}src/shard/kernel/assembly/scratch.ts`, 'utf8');
     const constant = (name: string): number => {
-      return Number(new RegExp(`^const ${name}: (?:usize|u32) = (\\d+);`, 'm').exec(source)?.[1]);
+      return Number(new RegExp(`^export const ${name}: (?:usize|u32) = (\\d+);`, 'm').exec(source)?.[1]);
     };
     assert.deepEqual(
       ['THR', 'TOTAL', 'HEAP_COUNT', 'QUERY', 'FINE_QUERY', 'HIST', 'HEAP', 'CARRY', 'CANDIDATES'].map(
