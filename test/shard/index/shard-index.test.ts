@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { KinscanError } from '../../../src/core/errors.js';
 import { compareRanked } from '../../../src/core/ranking.js';
 import type { IndexChange, IndexRow } from '../../../src/shard/index/index-api.js';
@@ -25,6 +26,90 @@ async function withIndex(run: (index: ShardIndex) => Promise<void>, options = OP
 function someRows(count: number, seed = 7): IndexRow[] {
   const source = new RowSource(new SeededRandom(seed), 48, 64, 'clustered');
   return Array.from({ length: count }, () => source.row());
+}
+
+// Every apply call moves all 300 rows from one code to another: a torn read would show two codes or a wrong count.
+async function checkMovingRows(index: ShardIndex): Promise<void> {
+  const rowsOf = (round: number): IndexRow[] => {
+    const code = Uint8Array.from({ length: 6 }, (_, i) => (round * 37 + i * 11) & 255);
+    return someRows(300).map(({ tieKey }) => ({ tieKey, code, fineCode: new Uint8Array(8) }));
+  };
+  let rows = rowsOf(0);
+  index.load(0, packRows(rows));
+  let done = false;
+  let searches = 0;
+  const search = async (): Promise<void> => {
+    while (!done) {
+      const hits = await index.search({ ...QUERY, k: 1_000 });
+      assert.equal(hits.count, 300);
+      assert.equal(new Set(hits.distances).size, 1);
+      searches++;
+    }
+  };
+  const searchers = Array.from({ length: 4 }, search);
+  for (let round = 1; round <= 300; round++) {
+    const next = rowsOf(round);
+    await index.apply(0, [
+      ...rows.map((row): IndexChange => ({ kind: 'remove', ...row })),
+      ...next.map((row): IndexChange => ({ kind: 'add', row })),
+    ]);
+    rows = next;
+    if (round % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  done = true;
+  await Promise.all(searchers);
+  assert.ok(searches > 0);
+}
+
+// Random changes; each answer must be that of a state which the partition had while the search was under way.
+async function checkStates(index: ShardIndex): Promise<void> {
+  const seed = Number(process.env['KINSCAN_SEED'] ?? Date.now() % 2 ** 31);
+  const random = new SeededRandom(seed);
+  const source = new RowSource(random, 48, 64, 'clustered');
+  const reference = new ReferenceIndex();
+  reference.load(
+    0,
+    Array.from({ length: 400 }, () => source.row()),
+  );
+  index.load(0, packRows(reference.rows(0)));
+  const states = [[...reference.rows(0)]];
+  let done = false;
+  const search = async (): Promise<void> => {
+    while (!done) {
+      const ranking = random.below(2) === 0 ? 'FINE' : 'HAMMING';
+      const query = {
+        code: source.code(),
+        fineCode: source.fineCode(),
+        k: 50,
+        ranking,
+        partitions: [0],
+      } as const;
+      const first = states.length - 1;
+      const answers = answersOf(await index.search(query));
+      const possible = states.slice(first).some((rows) => {
+        const state = new ReferenceIndex();
+        state.load(0, rows);
+        return isDeepStrictEqual(state.search(query), answers);
+      });
+      assert.ok(possible, `an answer fits no state (seed ${seed})`);
+    }
+  };
+  const searchers = Array.from({ length: 3 }, search);
+  for (let round = 0; round < 150; round++) {
+    const changes: IndexChange[] = [];
+    for (let i = 0; i < 20; i++) {
+      const old = random.pick(reference.rows(0));
+      const row = { ...source.row(), tieKey: old.tieKey };
+      reference.remove(0, old);
+      reference.add(0, row);
+      changes.push({ kind: 'remove', ...old }, { kind: 'add', row });
+    }
+    await index.apply(0, changes);
+    states.push([...reference.rows(0)]);
+    if (round % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  done = true;
+  await Promise.all(searchers);
 }
 
 const QUERY = { code: new Uint8Array(6), k: 10, ranking: 'HAMMING', partitions: [0] } as const;
@@ -134,40 +219,16 @@ describe('the index of a shard server', () => {
 });
 
 describe('searches beside changes', () => {
-  it('see all of an apply call or nothing of it', async () => {
-    await withIndex(async (index) => {
-      // every call moves all 300 rows from one code to another, so a torn read would show two codes or a wrong count
-      const rowsOf = (round: number): IndexRow[] => {
-        const code = Uint8Array.from({ length: 6 }, (_, i) => (round * 37 + i * 11) & 255);
-        return someRows(300).map(({ tieKey }) => ({ tieKey, code, fineCode: new Uint8Array(8) }));
-      };
-      let rows = rowsOf(0);
-      index.load(0, packRows(rows));
-      let done = false;
-      let searches = 0;
-      const search = async (): Promise<void> => {
-        while (!done) {
-          const hits = await index.search({ ...QUERY, k: 1_000 });
-          assert.equal(hits.count, 300);
-          assert.equal(new Set(hits.distances).size, 1);
-          searches++;
-        }
-      };
-      const searchers = Array.from({ length: 4 }, search);
-      for (let round = 1; round <= 300; round++) {
-        const next = rowsOf(round);
-        await index.apply(0, [
-          ...rows.map((row): IndexChange => ({ kind: 'remove', ...row })),
-          ...next.map((row): IndexChange => ({ kind: 'add', row })),
-        ]);
-        rows = next;
-        if (round % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
-      }
-      done = true;
-      await Promise.all(searchers);
-      assert.ok(searches > 0);
+  // the second rebuilds all the time, so that snapshots of the base, tombstones and swaps are met as well
+  for (const tuning of [{}, { deltaRowsMin: 350, tableCodesMin: 4 }]) {
+    it(`see all of an apply call or nothing of it ${JSON.stringify(tuning)}`, async () => {
+      await withIndex(checkMovingRows, { ...OPTIONS, tuning });
     });
-  });
+
+    it(`see one state of a partition between their begin and their end ${JSON.stringify(tuning)}`, async () => {
+      await withIndex(checkStates, { ...OPTIONS, tuning: { ...tuning, probe: 'always' } });
+    });
+  }
 
   it('see what was applied before they were asked', async () => {
     await withIndex(async (index) => {
