@@ -4,6 +4,7 @@ import { deltaRowsFor } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
 import type { MemoryReserve } from './memory-reserve.js';
+import type { OneAtATime } from './one-at-a-time.js';
 import { clearSegment, layOutSegment, memoryFor, type SegmentShape } from './segment-layout.js';
 import { Segment, type SegmentSnapshot } from './segment.js';
 
@@ -23,6 +24,8 @@ export interface PartitionIndexOptions {
   /** A number never given before, for a new segment. */
   readonly nextSegmentId: () => number;
   readonly builder: WorkerPool<BuildTask, BuildResult>;
+  /** Shared by all partitions, so that one segment at most exists twice. */
+  readonly builds: OneAtATime;
   readonly reserve: MemoryReserve;
 }
 
@@ -32,16 +35,16 @@ export interface PartitionIndexOptions {
  *   load ─▶ segment with everything in the delta ─▶ rebuild ─▶ base + empty delta ─▶ ... delta fills ─▶ rebuild ...
  *
  * A rebuild freezes a snapshot and builds the next segment from it on another thread. Changes go on meanwhile, to the
- * current segment and to a list; the list is replayed on the next segment, then the next becomes current. Replay ends
- * and the swap happens in one turn of the event loop, so no change is lost between them.
+ * current segment and to a list; the list is replayed on the next segment, then the next becomes current. The end of the
+ * replay and the swap are one synchronous piece, so no change is lost between them.
  */
 export class PartitionIndex {
   readonly #options: PartitionIndexOptions;
   #segment: Segment;
   #rebuilds = 0;
   #rebuilding: Promise<void> | undefined;
-  /** Changes applied since the snapshot of the rebuild under way. */
-  #sinceSnapshot: (readonly IndexChange[])[] = [];
+  /** Changes applied since the snapshot of the rebuild under way; undefined while there is no such snapshot. */
+  #sinceSnapshot: (readonly IndexChange[])[] | undefined;
   /** The last of the applies that had to wait; later ones wait behind it. */
   #waitingApply: Promise<void> | undefined;
   #dropped = false;
@@ -106,8 +109,8 @@ export class PartitionIndex {
     const plan = segment.plan(changes);
     if (!segment.hasRoomFor(plan.adds.length, plan.removes.length)) return false;
     segment.commit(plan);
-    if (this.#rebuilding !== undefined) this.#sinceSnapshot.push(changes);
-    else if (segment.isHalfFull()) this.#startRebuild();
+    this.#sinceSnapshot?.push(changes);
+    if (this.#rebuilding === undefined && segment.isHalfFull()) this.#startRebuild();
     return true;
   }
 
@@ -118,10 +121,12 @@ export class PartitionIndex {
 
   // Rebuilds now or, where a rebuild is under way, waits for it.
   #rebuild(roomFor: number): Promise<void> {
-    this.#rebuilding ??= this.#runRebuild(roomFor).finally(() => {
-      this.#rebuilding = undefined;
-      this.#sinceSnapshot = [];
-    });
+    this.#rebuilding ??= this.#options.builds
+      .run(() => (this.#dropped ? Promise.resolve() : this.#runRebuild(roomFor)))
+      .finally(() => {
+        this.#rebuilding = undefined;
+        this.#sinceSnapshot = undefined;
+      });
     return this.#rebuilding;
   }
 
@@ -130,6 +135,8 @@ export class PartitionIndex {
     const old = this.#segment;
     const { layout, deltaCount, tombstones } = old;
     const target = reserve.take(layout.byteLength) ?? memoryFor(0);
+    const changes: (readonly IndexChange[])[] = [];
+    this.#sinceSnapshot = changes;
     old.retain();
     try {
       const built = await builder.run({
@@ -146,7 +153,11 @@ export class PartitionIndex {
       });
       if (built.layout === undefined) throw new Error(built.failure);
       const next = new Segment(this.#options.nextSegmentId(), built.layout, target);
-      await this.#replayChanges(next);
+      for (let replayed = 0; ; await nextTurn()) {
+        replayed = replaySlice(changes, replayed, next);
+        // no await from here to the swap: a change applied between them would be lost
+        if (replayed === changes.length) break;
+      }
       if (this.#dropped) reserve.give(target);
       else this.#replaceBy(next);
     } catch (thrown) {
@@ -154,17 +165,6 @@ export class PartitionIndex {
       throw new KinscanError('INTERNAL', 'a partition could not be rebuilt', { cause: thrown });
     } finally {
       old.release();
-    }
-  }
-
-  // Brings the next segment up to date; returns in the turn of the event loop in which nothing was left to replay.
-  async #replayChanges(next: Segment): Promise<void> {
-    let sliceEnd = performance.now() + REPLAY_SLICE_MS;
-    for (let i = 0; i < this.#sinceSnapshot.length; i++) {
-      next.commit(next.plan(this.#sinceSnapshot[i] as readonly IndexChange[]));
-      if (performance.now() < sliceEnd) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceEnd = performance.now() + REPLAY_SLICE_MS;
     }
   }
 
@@ -200,6 +200,21 @@ export class PartitionIndex {
     segment.appendPacked(rows);
     return segment;
   }
+}
+
+// Replays changes from number `from` on for a few milliseconds; returns how far it came.
+function replaySlice(changes: readonly (readonly IndexChange[])[], from: number, next: Segment): number {
+  const end = performance.now() + REPLAY_SLICE_MS;
+  let i = from;
+  while (i < changes.length && performance.now() < end) {
+    next.commit(next.plan(changes[i] as readonly IndexChange[]));
+    i++;
+  }
+  return i;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function noop(): void {

@@ -19,6 +19,7 @@ import { QueryQueue, SPLIT_CODES_MIN } from './query-queue.js';
 import { DELTA_ROWS_MIN } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import { MemoryReserve } from './memory-reserve.js';
+import { OneAtATime } from './one-at-a-time.js';
 import type { IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
 import type { PreparedQuery } from './segment-reader.js';
 
@@ -45,7 +46,7 @@ export async function openShardIndex(options: ShardIndexOptions): Promise<ShardI
   const builder = new WorkerPool<BuildTask, BuildResult>({
     file: new URL('./build-worker.js', import.meta.url),
     threads: 1,
-    queueLengthMax: BUILDS_WAITING_MAX,
+    queueLengthMax: 1,
     idleTimeoutMs: 1_000, // the thread's working memory goes with it
   });
   const arrived = new Int32Array(new SharedArrayBuffer(4));
@@ -56,15 +57,13 @@ export async function openShardIndex(options: ShardIndexOptions): Promise<ShardI
   return new WorkerShardIndex(options, pool, builder);
 }
 
-/** One per partition at most; more partitions than that wait for memory, not for a thread. */
-const BUILDS_WAITING_MAX = 4_096;
-
 class WorkerShardIndex implements ShardIndex {
   readonly #options: ShardIndexOptions;
   readonly #pool: WorkerPool<IndexTask, SearchTaskResult>;
   readonly #builder: WorkerPool<BuildTask, BuildResult>;
   readonly #queue: QueryQueue;
   readonly #reserve = new MemoryReserve();
+  readonly #builds = new OneAtATime();
   readonly #partitions = new Map<number, PartitionIndex>();
   #segmentIds = 0;
   #closed = false;
@@ -104,6 +103,7 @@ class WorkerShardIndex implements ShardIndex {
       tableCodesMin: tuning?.tableCodesMin ?? TABLE_CODES_MIN,
       nextSegmentId: () => ++this.#segmentIds,
       builder: this.#builder,
+      builds: this.#builds,
       reserve: this.#reserve,
     };
     this.drop(partition);
