@@ -94,7 +94,7 @@ describe('kinscan evaluate', () => {
     await fails(
       ['--data', data, '--queries', '20'],
       1,
-      /^kinscan: INVALID_ARGUMENT: cannot take 20 queries out of 20 images.*\n$/,
+      /^kinscan: INVALID_ARGUMENT: cannot take 20 queries out of 20 images.*\n$/m,
     );
     await fails(['--data', data, '--queries', 'many'], 2, /--queries/);
   });

@@ -11,7 +11,7 @@ const HYPER_PARAMETERS = {
   pairs: 60_000,
   pairsPerImage: 200,
   batchPairs: 100,
-  learningRate: 0.03,
+  learningRate: 1,
   momentum: 0.9,
   weightDecay: 1e-4,
   descriptors: 'centred, mean norm 1',
