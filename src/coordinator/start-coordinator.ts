@@ -13,6 +13,7 @@ import { checkCoordinatorConfig, type CoordinatorConfig } from './config.js';
 import { buildServices } from './coordinator-services.js';
 import { startMaintenance } from './maintenance.js';
 import { rpcHandlers } from './rpc-handlers.js';
+import { warmUpSearch } from './search-warm-up.js';
 
 export interface RunningCoordinator extends RunningRole {
   /** gRPC. */
@@ -81,7 +82,17 @@ async function startConnected(
     parts,
     config,
     log,
-    onReady: () => server.setServing(true),
+    onReady: () => {
+      server.setServing(true);
+      void warmUpSearch({
+        address: `${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${server.port}`,
+        messageBytesMax,
+        codeBits: cluster.model().codeBits,
+        clock: systemClock,
+        log,
+        signal: draining.signal,
+      });
+    },
   });
   const http =
     config.httpPort === 0
