@@ -1,55 +1,19 @@
 import { KinscanError } from '../core/errors.js';
 import { PARTITION_COUNT_DEFAULT, PARTITION_COUNT_MAX } from '../core/placement.js';
 import type { ConfigOf, ConfigTable } from '../runtime/config.js';
-import { LOG_LEVELS } from '../runtime/log.js';
+import { portOptions, ROLE_OPTIONS } from '../runtime/role-options.js';
 import { IMAGE_BYTES_MAX_DEFAULT } from '../runtime/message-limits.js';
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
 export const COORDINATOR_CONFIG = {
-  nats: {
-    kind: 'string',
-    default: '127.0.0.1:4222',
-    description: 'NATS servers, host:port, comma-separated',
-  },
-  host: { kind: 'string', default: '127.0.0.1', description: 'Address to listen on' },
-  port: {
-    kind: 'integer',
-    default: 7700,
-    min: 0,
-    max: 65_535,
-    description: 'gRPC port; 0 takes a free one',
-  },
-  advertise: {
-    kind: 'string',
-    default: '',
-    description: 'host:port under which others reach this process; default: host and port',
-  },
-  httpPort: {
-    kind: 'integer',
-    default: 7780,
-    min: 0,
-    max: 65_535,
-    description: 'HTTP port of /metrics, /livez and /readyz; 0 for none',
-  },
-  logLevel: {
-    kind: 'choice',
-    default: 'info',
-    choices: LOG_LEVELS,
-    description: 'Least level that is logged',
-  },
+  ...ROLE_OPTIONS,
+  ...portOptions(7700, 7780),
   id: {
     kind: 'string',
     default: '',
     description: 'Name of this process in the cluster; default: made of host name and port',
-  },
-  streamReplicas: {
-    kind: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    description: 'Copies of each NATS stream and bucket, when this process creates them',
   },
   partitions: {
     kind: 'integer',

@@ -1,50 +1,14 @@
-import { LOG_LEVELS } from '../runtime/log.js';
 import { IMAGE_BYTES_MAX_DEFAULT } from '../runtime/message-limits.js';
 import type { ConfigOf, ConfigTable } from '../runtime/config.js';
+import { portOptions, ROLE_OPTIONS } from '../runtime/role-options.js';
 
 const MIB = 1024 * 1024;
 
 /** All that can be set of an encoder node. */
 export const ENCODER_CONFIG = {
-  nats: {
-    kind: 'string',
-    default: '127.0.0.1:4222',
-    description: 'NATS servers, host:port, comma-separated',
-  },
-  host: { kind: 'string', default: '127.0.0.1', description: 'address to listen on' },
-  port: {
-    kind: 'integer',
-    default: 7710,
-    min: 0,
-    max: 65_535,
-    description: 'gRPC port; 0 takes a free one',
-  },
-  advertise: {
-    kind: 'string',
-    default: '',
-    description: 'host:port that coordinators dial; empty: host and port',
-  },
-  httpPort: {
-    kind: 'integer',
-    default: 0,
-    min: 0,
-    max: 65_535,
-    description: 'port of /metrics, /livez and /readyz; 0: none',
-  },
-  logLevel: {
-    kind: 'choice',
-    choices: LOG_LEVELS,
-    default: 'info',
-    description: 'least severe line that is logged',
-  },
+  ...ROLE_OPTIONS,
+  ...portOptions(7710, 0),
   id: { kind: 'string', default: '', description: 'name in the cluster; empty: host name and port' },
-  streamReplicas: {
-    kind: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    description: 'copies of each JetStream stream, if this node creates them',
-  },
   model: { kind: 'string', default: 'models/default', description: 'model folder' },
   engine: {
     kind: 'choice',

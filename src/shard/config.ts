@@ -1,50 +1,14 @@
-import { LOG_LEVELS } from '../runtime/log.js';
 import type { ConfigOf, ConfigTable } from '../runtime/config.js';
+import { portOptions, ROLE_OPTIONS } from '../runtime/role-options.js';
 
 export const SHARD_CONFIG = {
-  nats: {
-    kind: 'string',
-    default: '127.0.0.1:4222',
-    description: 'NATS servers, host:port, comma-separated',
-  },
-  host: { kind: 'string', default: '127.0.0.1', description: 'address to listen on' },
-  port: {
-    kind: 'integer',
-    default: 7720,
-    min: 0,
-    max: 65_535,
-    description: 'port of the gRPC server; 0 takes a free one',
-  },
-  advertise: {
-    kind: 'string',
-    default: '',
-    description: 'host:port that others reach this server at; empty: host and port',
-  },
-  httpPort: {
-    kind: 'integer',
-    default: 0,
-    min: 0,
-    max: 65_535,
-    description: 'port of /metrics, /livez and /readyz; 0: none',
-  },
-  logLevel: {
-    kind: 'choice',
-    default: 'info',
-    choices: LOG_LEVELS,
-    description: 'least level that is logged',
-  },
+  ...ROLE_OPTIONS,
+  ...portOptions(7720, 0),
   id: {
     kind: 'string',
     default: '',
     description:
       'name in the cluster, lasting, since placements name it; empty: made once, kept in the data folder',
-  },
-  streamReplicas: {
-    kind: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    description: 'copies of streams and buckets in the NATS cluster, where this process creates them',
   },
   dataDir: { kind: 'string', default: 'data/shard', description: 'folder of the store' },
   searchThreads: {
