@@ -3,6 +3,7 @@ import { PARTITION_COUNT_DEFAULT, PARTITION_COUNT_MAX } from '../core/placement.
 import type { ConfigOf, ConfigTable } from '../runtime/config.js';
 import { portOptions, ROLE_OPTIONS } from '../runtime/role-options.js';
 import { IMAGE_BYTES_MAX_DEFAULT } from '../runtime/message-limits.js';
+import { STREAM_LIMITS_DEFAULT } from '../runtime/streams.js';
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
@@ -130,7 +131,7 @@ export const COORDINATOR_CONFIG = {
   },
   imagesStreamBytesMax: {
     kind: 'integer',
-    default: 16 * GIB,
+    default: STREAM_LIMITS_DEFAULT.imagesBytesMax,
     min: MIB,
     max: 1024 * GIB,
     unit: 'bytes',
@@ -138,7 +139,7 @@ export const COORDINATOR_CONFIG = {
   },
   codesStreamBytesMax: {
     kind: 'integer',
-    default: 64 * GIB,
+    default: STREAM_LIMITS_DEFAULT.codesBytesMax,
     min: MIB,
     max: 1024 * GIB,
     unit: 'bytes',
@@ -146,7 +147,7 @@ export const COORDINATOR_CONFIG = {
   },
   deadLettersBytesMax: {
     kind: 'integer',
-    default: 4 * GIB,
+    default: STREAM_LIMITS_DEFAULT.deadLettersBytesMax,
     min: MIB,
     max: 1024 * GIB,
     unit: 'bytes',

@@ -7,7 +7,7 @@ import type { Logger } from '../runtime/log.js';
 import { createRegistry, startMetricsServer } from '../runtime/metrics-server.js';
 import { connectNats, type NatsConnection } from '../runtime/nats.js';
 import { softwareVersion } from '../runtime/software-version.js';
-import { ensureStreams } from '../runtime/streams.js';
+import { applyStreamLimits, ensureStreams } from '../runtime/streams.js';
 import { ClusterView } from './cluster-view.js';
 import { checkCoordinatorConfig, type CoordinatorConfig } from './config.js';
 import { buildServices } from './coordinator-services.js';
@@ -128,12 +128,14 @@ async function prepareCluster(
   config: CoordinatorConfig,
   log: Logger,
 ): Promise<ClusterState> {
-  await ensureStreams(connection, {
+  const limits = {
     imagesBytesMax: config.imagesStreamBytesMax,
     codesBytesMax: config.codesStreamBytesMax,
     deadLettersBytesMax: config.deadLettersBytesMax,
     replicas: config.streamReplicas,
-  });
+  };
+  await ensureStreams(connection, limits);
+  await applyStreamLimits(connection, limits);
   return openClusterState(connection, log, config.streamReplicas);
 }
 

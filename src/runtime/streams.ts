@@ -102,6 +102,24 @@ export async function ensureStreams(
   );
 }
 
+/**
+ * Brings the size limits of the streams in line with a configuration, whoever created them and with which.
+ * Only coordinators are told the limits.
+ */
+export async function applyStreamLimits(connection: NatsConnection, limits: StreamLimits): Promise<void> {
+  const manager = await connection.jetstreamManager();
+  const bytesMaxByStream = {
+    [STREAM.images]: limits.imagesBytesMax,
+    [STREAM.codes]: limits.codesBytesMax,
+    [STREAM.deadLetters]: limits.deadLettersBytesMax,
+    [`OBJ_${OBJECT_BUCKET}`]: limits.imagesBytesMax,
+  };
+  for (const [name, bytesMax] of Object.entries(bytesMaxByStream)) {
+    const { config } = await manager.streams.info(name);
+    if (config.max_bytes !== bytesMax) await manager.streams.update(name, { ...config, max_bytes: bytesMax });
+  }
+}
+
 /** JetStream says so to the slower of two processes that create one stream at once, even where both want the same. */
 const NAME_IN_USE_CODE = 10_058;
 

@@ -46,7 +46,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       'host: 127.0.0.1',
       `port: ${port}`,
       `max_payload: ${MAX_PAYLOAD_BYTES}`,
-      // the streams reserve their limits of 100 GiB in all
+      // the streams reserve their limits of 34 GiB in all
       `jetstream { store_dir: ${JSON.stringify(dataDir)}, sync_interval: always, max_file_store: 1TB }`,
     ].join('\n'),
   );

@@ -3,7 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { openClusterState, type ClusterState, type Member } from '../../src/runtime/cluster-state.js';
 import { createLog } from '../../src/runtime/log.js';
 import { connectNats, type NatsConnection } from '../../src/runtime/nats.js';
-import { ensureStreams, STREAM } from '../../src/runtime/streams.js';
+import {
+  applyStreamLimits,
+  ensureStreams,
+  STREAM,
+  STREAM_LIMITS_DEFAULT,
+} from '../../src/runtime/streams.js';
 import { startNatsServer, type NatsServer } from '../helpers/nats-server.js';
 import { waitUntil } from '../helpers/wait-until.js';
 
@@ -76,5 +81,18 @@ describe('the state that a cluster shares through NATS', () => {
     const names = [];
     for await (const info of manager.streams.list()) names.push(info.config.name);
     for (const name of Object.values(STREAM)) assert.ok(names.includes(name), name);
+  });
+
+  it('takes the stream limits of a coordinator, whoever made the streams', async () => {
+    const connection = await connectNats({ servers: nats.address, name: 'limits', log });
+    connections.push(connection);
+    await ensureStreams(connection);
+    const limits = { ...STREAM_LIMITS_DEFAULT, imagesBytesMax: 5_000_000, codesBytesMax: 6_000_000 };
+    await applyStreamLimits(connection, limits);
+    const manager = await connection.jetstreamManager();
+    const bytesMaxOf = async (name: string) => (await manager.streams.info(name)).config.max_bytes;
+    assert.equal(await bytesMaxOf(STREAM.images), 5_000_000);
+    assert.equal(await bytesMaxOf(STREAM.codes), 6_000_000);
+    assert.equal(await bytesMaxOf(STREAM.deadLetters), STREAM_LIMITS_DEFAULT.deadLettersBytesMax);
   });
 });
