@@ -10,12 +10,20 @@ export interface Augmentation {
   readonly scale: number;
   /** Share of the gray scale: brightness moves, and contrast stretches, by up to this much. */
   readonly intensity: number;
+  /** Standard deviation of the noise added to every pixel, as a share of the gray scale. */
+  readonly noise: number;
 }
 
-export const NO_AUGMENTATION: Augmentation = { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0 };
+export const NO_AUGMENTATION: Augmentation = {
+  rotationDegrees: 0,
+  shift: 0,
+  scale: 0,
+  intensity: 0,
+  noise: 0,
+};
 
 export function augments(options: Augmentation): boolean {
-  return options.rotationDegrees > 0 || options.shift > 0 || options.scale > 0 || options.intensity > 0;
+  return Object.values(options).some((limit: number) => limit > 0);
 }
 
 /**
@@ -42,7 +50,9 @@ export function augmentImage(
     for (let column = 0; column < size; column++) {
       const [x, y] = [column - centre - shiftX, row - centre - shiftY];
       const gray = bilinear(source, size, centre + cos * x + sin * y, centre - sin * x + cos * y) / 255;
-      target[row * size + column] = Math.min(1, Math.max(0, (gray - 0.5) * contrast + 0.5 + brightness));
+      const lit = (gray - 0.5) * contrast + 0.5 + brightness;
+      const grain = options.noise === 0 ? 0 : random.normal() * options.noise;
+      target[row * size + column] = Math.min(1, Math.max(0, lit + grain));
     }
   }
 }

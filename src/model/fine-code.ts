@@ -1,8 +1,9 @@
-import { EigenvalueDecomposition, Matrix, QrDecomposition, SingularValueDecomposition } from 'ml-matrix';
+import { CholeskyDecomposition, EigenvalueDecomposition, Matrix, QrDecomposition } from 'ml-matrix';
 import { assert } from '../core/errors.js';
 import { seededRandom } from './seeded-random.js';
+import { tf } from './tf.js';
 
-/** The fine code as a linear layer on features: its outputs' signs are the bits. */
+/** The fine code as a linear layer on features: the signs of its outputs are the bits. */
 export interface FineProjection {
   /** Shape [units, bits]. */
   readonly kernel: Float32Array;
@@ -10,39 +11,52 @@ export interface FineProjection {
   readonly bias: Float32Array;
 }
 
-const ITERATIONS = 30;
+/** Directions kept before they are mixed into bits. */
+const DIRECTIONS_MAX = 512;
+/** Added to the diagonal of the noise covariance, on the scale where each feature has noise 1. */
+const RIDGE = 0.01;
 
 /**
- * Learns a code without labels by iterative quantisation (Gong, Lazebnik, Gordo and Perronnin, "Iterative Quantization",
- * IEEE TPAMI 35, 2013): centre the features, keep the `bits` main directions (PCA), then turn them so that the signs lose
- * least: alternately B = sign(ZR) and R = the orthogonal matrix nearest to ZᵀB.
- * @param features shape [count, units]; count is best several times `bits`
- * @param bits at most units
+ * Learns, without labels, a binary code that tells images apart but not an image from a slightly changed copy of it:
+ *
+ *   N  covariance of (feature of the changed copy − feature), the noise
+ *   S  covariance of features over images, the signal
+ *   generalised eigenvectors of S v = λ N v: λ is signal over noise in direction v, in units of noise
+ *   keep the directions with the greatest λ, give each the length √λ / (λ + 1) (a Wiener filter, so that none
+ *   dominates), and mix them by a random orthogonal matrix into bits of equal worth
+ *
+ * Plain PCA with iterative quantisation was tried first; docs/training.md compares. tfjs's backend must be chosen.
+ * @param features shape [count, units]
+ * @param changed the same images after a small random change, shape [count, units]
  */
 export function learnFineCode(
   features: Float32Array,
+  changed: Float32Array,
   units: number,
   bits: number,
   seed: number,
 ): FineProjection {
-  assert(bits <= units, 'a fine code has at most one bit per feature');
+  assert(features.length === changed.length, 'every image has one changed copy');
   const count = features.length / units;
   const mean = columnMeans(features, units);
-  const centred = new Matrix(count, units);
-  for (let row = 0; row < count; row++) {
-    for (let column = 0; column < units; column++) {
-      centred.set(row, column, (features[row * units + column] as number) - (mean[column] as number));
-    }
-  }
-  const directions = mainDirections(centred, bits);
-  const rotation = learnRotation(centred.mmul(directions), bits, seed);
-  const projection = directions.mmul(rotation);
-  const kernel = Float32Array.from(projection.to1DArray());
+  const centred = features.map((value, at) => value - (mean[at % units] as number));
+  const differences = changed.map((value, at) => value - (features[at] as number));
+  const noise = secondMoments(differences, count, units);
+  const signal = secondMoments(centred, count, units);
+  const scale = Float64Array.from({ length: units }, (_, unit) => Math.sqrt(noise.get(unit, unit) + 1e-9));
+  for (const matrix of [noise, signal]) divideByOuterProduct(matrix, scale);
+  for (let unit = 0; unit < units; unit++) noise.set(unit, unit, noise.get(unit, unit) + RIDGE);
+  const projection = filteredDirections(noise, signal).mmul(
+    randomMixing(Math.min(units, DIRECTIONS_MAX), bits, seed),
+  );
+  const kernel = new Float32Array(units * bits);
   const bias = new Float32Array(bits);
-  for (let bit = 0; bit < bits; bit++) {
-    let sum = 0;
-    for (let unit = 0; unit < units; unit++) sum += (mean[unit] as number) * projection.get(unit, bit);
-    bias[bit] = -sum;
+  for (let unit = 0; unit < units; unit++) {
+    for (let bit = 0; bit < bits; bit++) {
+      const value = Math.fround(projection.get(unit, bit) / (scale[unit] as number));
+      kernel[unit * bits + bit] = value;
+      bias[bit] = (bias[bit] as number) - value * (mean[unit] as number);
+    }
   }
   return { kernel, bias };
 }
@@ -54,33 +68,85 @@ function columnMeans(values: Float32Array, columns: number): Float64Array {
   return means;
 }
 
-/** The eigenvectors of the covariance with the greatest eigenvalues, shape [units, bits]. */
-function mainDirections(centred: Matrix, bits: number): Matrix {
-  const covariance = centred.transpose().mmul(centred).div(centred.rows);
-  const decomposition = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
-  const vectors = decomposition.eigenvectorMatrix;
-  const order = decomposition.realEigenvalues
-    .map((value, index) => ({ value, index }))
-    .sort((a, b) => b.value - a.value)
-    .slice(0, bits)
-    .map(({ index }) => index);
-  return vectors.subMatrixColumn(order);
+/** XᵀX / count for X of shape [count, units], computed by tfjs: the one large product here. */
+function secondMoments(values: Float32Array, count: number, units: number): Matrix {
+  const product = tf.tidy(() => {
+    const x = tf.tensor2d(values, [count, units]);
+    return tf.div(tf.matMul(x, x, true, false), count).dataSync<'float32'>();
+  });
+  const moments = new Matrix(units, units);
+  product.forEach((value, at) => moments.set(Math.floor(at / units), at % units, value));
+  return moments;
 }
 
-function learnRotation(projected: Matrix, bits: number, seed: number): Matrix {
+function divideByOuterProduct(matrix: Matrix, scale: Float64Array): void {
+  for (let row = 0; row < matrix.rows; row++) {
+    for (let column = 0; column < matrix.columns; column++) {
+      const divisor = (scale[row] as number) * (scale[column] as number);
+      matrix.set(row, column, matrix.get(row, column) / divisor);
+    }
+  }
+}
+
+/** The kept generalised eigenvectors, each at its filtered length: shape [units, directions]. */
+function filteredDirections(noise: Matrix, signal: Matrix): Matrix {
+  const lower = new CholeskyDecomposition(noise).lowerTriangularMatrix;
+  const half = solveLower(lower, signal);
+  const whitened = solveLower(lower, half.transpose());
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(whitened, {
+    assumeSymmetric: true,
+  });
+  const order = [...realEigenvalues.keys()]
+    .sort((a, b) => (realEigenvalues[b] as number) - (realEigenvalues[a] as number))
+    .slice(0, DIRECTIONS_MAX);
+  const directions = solveUpper(lower, eigenvectorMatrix.subMatrixColumn(order));
+  order.forEach((index, column) => {
+    const ratio = Math.max(0, realEigenvalues[index] as number);
+    directions.mulColumn(column, Math.sqrt(ratio) / (ratio + 1));
+  });
+  return directions;
+}
+
+/** X with lower · X = right. */
+function solveLower(lower: Matrix, right: Matrix): Matrix {
+  const result = right.to2DArray();
+  for (let row = 0; row < lower.rows; row++) {
+    const target = result[row] as number[];
+    for (let before = 0; before < row; before++) {
+      subtractMultiple(target, result[before] as number[], lower.get(row, before));
+    }
+    divide(target, lower.get(row, row));
+  }
+  return new Matrix(result);
+}
+
+/** X with lowerᵀ · X = right. */
+function solveUpper(lower: Matrix, right: Matrix): Matrix {
+  const result = right.to2DArray();
+  for (let row = lower.rows - 1; row >= 0; row--) {
+    const target = result[row] as number[];
+    for (let after = row + 1; after < lower.rows; after++) {
+      subtractMultiple(target, result[after] as number[], lower.get(after, row));
+    }
+    divide(target, lower.get(row, row));
+  }
+  return new Matrix(result);
+}
+
+function subtractMultiple(target: number[], source: readonly number[], factor: number): void {
+  if (factor === 0) return;
+  for (let at = 0; at < target.length; at++)
+    target[at] = (target[at] as number) - factor * (source[at] as number);
+}
+
+function divide(target: number[], divisor: number): void {
+  for (let at = 0; at < target.length; at++) target[at] = (target[at] as number) / divisor;
+}
+
+/** Shape [directions, bits]: columns of a random orthogonal matrix; more bits than directions are plain normal. */
+function randomMixing(directions: number, bits: number, seed: number): Matrix {
   const random = seededRandom(seed, 'fine code');
-  let rotation = new QrDecomposition(Matrix.zeros(bits, bits).apply(drawNormal)).orthogonalMatrix;
-  function drawNormal(this: Matrix, row: number, column: number): void {
-    this.set(row, column, random.normal());
-  }
-  for (let iteration = 0; iteration < ITERATIONS; iteration++) {
-    const signs = projected.mmul(rotation).apply(function (row, column) {
-      this.set(row, column, this.get(row, column) >= 0 ? 1 : -1);
-    });
-    const { leftSingularVectors, rightSingularVectors } = new SingularValueDecomposition(
-      projected.transpose().mmul(signs),
-    );
-    rotation = leftSingularVectors.mmul(rightSingularVectors.transpose());
-  }
-  return rotation;
+  const rows = Array.from({ length: directions }, () => Array.from({ length: bits }, () => random.normal()));
+  const normal = new Matrix(rows);
+  return bits <= directions ? new QrDecomposition(normal).orthogonalMatrix : normal;
 }

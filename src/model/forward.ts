@@ -1,5 +1,5 @@
 import { assert } from '../core/errors.js';
-import type { Layer, Network } from './network.js';
+import type { ConcatenationLayer, Layer, Network } from './network.js';
 import { tf } from './tf.js';
 
 /** Tensors by parameter name; tf.Variable where they are being trained. */
@@ -20,16 +20,31 @@ export function forward(
   const results = new Map<string, tf.Tensor>();
   const last = Math.max(...outputs.map((name) => network.layers.findIndex((layer) => layer.name === name)));
   let current: tf.Tensor = images;
+  const outputOf = (name: string): tf.Tensor => {
+    const output = results.get(name);
+    assert(output !== undefined, `layer ${name} stands before the layers that take its output`);
+    return output;
+  };
   for (const layer of network.layers.slice(0, last + 1)) {
-    const from = layer.kind === 'dense' && layer.from !== undefined ? results.get(layer.from) : current;
-    assert(from !== undefined, `layer ${layer.name} takes the output of an earlier layer`);
-    current = layerOutput(layer, parameters, from);
+    if (layer.kind === 'concatenation') {
+      current = tf.concat(
+        layer.from.map((name) => rowsOf(outputOf(name))),
+        1,
+      );
+    } else {
+      const from = 'from' in layer && layer.from !== undefined ? outputOf(layer.from) : current;
+      current = layerOutput(layer, parameters, from);
+    }
     results.set(layer.name, current);
   }
   return outputs.map((name) => results.get(name) as tf.Tensor2D);
 }
 
-function layerOutput(layer: Layer, parameters: ParameterTensors, input: tf.Tensor): tf.Tensor {
+function layerOutput(
+  layer: Exclude<Layer, ConcatenationLayer>,
+  parameters: ParameterTensors,
+  input: tf.Tensor,
+): tf.Tensor {
   switch (layer.kind) {
     case 'convolution': {
       const kernel = parameters.get(`${layer.name}/kernel`) as tf.Tensor4D;
@@ -43,9 +58,13 @@ function layerOutput(layer: Layer, parameters: ParameterTensors, input: tf.Tenso
     case 'dense': {
       const kernel = parameters.get(`${layer.name}/kernel`) as tf.Tensor2D;
       const bias = parameters.get(`${layer.name}/bias`) as tf.Tensor1D;
-      const flat = tf.reshape(input, [input.shape[0], layer.inUnits]);
-      const sum = tf.add(tf.matMul(flat, kernel), bias);
+      const sum = tf.add(tf.matMul(rowsOf(input), kernel), bias);
       return layer.activation === 'relu' ? tf.relu(sum) : sum;
     }
   }
+}
+
+/** Flattens all but the batch axis. */
+function rowsOf(tensor: tf.Tensor): tf.Tensor2D {
+  return tf.reshape(tensor, [tensor.shape[0] as number, -1]);
 }

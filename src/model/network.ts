@@ -15,6 +15,15 @@ export interface PoolingLayer {
   readonly name: string;
   readonly windowSize: number;
   readonly stride: number;
+  /** Name of the layer whose output this one takes; absent: the layer before it in the list. */
+  readonly from?: string;
+}
+
+/** The outputs of some layers side by side, each flattened by rows, columns, channels. */
+export interface ConcatenationLayer {
+  readonly kind: 'concatenation';
+  readonly name: string;
+  readonly from: readonly string[];
 }
 
 /** Fully connected; the first one flattens rows, columns, channels (in this order). */
@@ -24,11 +33,9 @@ export interface DenseLayer {
   readonly inUnits: number;
   readonly outUnits: number;
   readonly activation: 'relu' | 'linear';
-  /** Name of the layer whose output this one takes; absent: the layer before it in the list. */
-  readonly from?: string;
 }
 
-export type Layer = ConvolutionLayer | PoolingLayer | DenseLayer;
+export type Layer = ConvolutionLayer | PoolingLayer | ConcatenationLayer | DenseLayer;
 
 /** One trained tensor: kernels are [height, width, in, out] or [in, out], biases [out] (TensorFlow's order). */
 export interface ParameterSpec {
@@ -52,11 +59,11 @@ export interface NetworkOutput {
  *
  *   [n, S, S] gray, standardised
  *     conv1 5×5×32 ReLU   max pool 3/2
- *     conv2 5×5×32 ReLU   average pool 3/2
- *     conv3 5×5×64 ReLU   average pool 3/2
- *     fc1 500 ReLU ──────────────┐
- *     fc2 k linear               fine f linear   (only where a fine code was learned)
- *       = embedding [n, k]         = fineEmbedding [n, f]
+ *     conv2 5×5×32 ReLU   average pool 3/2 ──┐
+ *     conv3 5×5×64 ReLU   average pool 3/2 ──┤   (only where a fine code was learned)
+ *     fc1 500 ReLU                           each averaged to 4×4, side by side
+ *     fc2 k linear                           fine f linear
+ *       = embedding [n, k]                     = fineEmbedding [n, f]
  */
 export interface Network {
   /** Side of the square input, in pixels. */
@@ -81,7 +88,7 @@ export const INPUT_SIZE_MAX = 256;
 /** Units of fc1: the activations before the hash layer. */
 export const ACTIVATION_UNITS = 500;
 const CODE_BITS_MAX = 256;
-const FINE_CODE_BITS_MAX = ACTIVATION_UNITS;
+const FINE_CODE_BITS_MAX = 512;
 
 /**
  * The paper's branch (Cai et al. 2019, Fig. 1) with 'same' padding.
@@ -105,17 +112,30 @@ export function hashingNetwork(options: NetworkOptions): Network {
   ];
   const outputs: NetworkOutput[] = [{ name: 'embedding', layer: 'fc2', units: codeBits }];
   if (fineCodeBits > 0) {
-    layers.push({
-      kind: 'dense',
-      name: 'fine',
-      from: 'fc1',
-      inUnits: ACTIVATION_UNITS,
-      outUnits: fineCodeBits,
-      activation: 'linear',
-    });
+    layers.push(...fineLayers(inputSize, fineCodeBits));
     outputs.push({ name: 'fineEmbedding', layer: 'fine', units: fineCodeBits });
   }
   return { inputSize, codeBits, fineCodeBits, layers, parameters: layers.flatMap(parametersOf), outputs };
+}
+
+/** Name of the layer that the fine code is a linear map of. */
+export const FINE_FEATURES = 'fineFeatures';
+/** Feature maps are averaged to about this side for the fine code. */
+const FINE_GRID = 4;
+
+/** fc1 knows little more than the class; the maps before it still know the image (docs/training.md has the figures). */
+function fineLayers(inputSize: number, fineCodeBits: number): Layer[] {
+  const side2 = Math.ceil(Math.ceil(inputSize / 2) / 2);
+  const side3 = Math.ceil(side2 / 2);
+  const window2 = Math.ceil(side2 / FINE_GRID);
+  const window3 = Math.ceil(side3 / FINE_GRID);
+  const units = 32 * Math.ceil(side2 / window2) ** 2 + 64 * Math.ceil(side3 / window3) ** 2;
+  return [
+    { kind: 'averagePooling', name: 'finePool2', from: 'pool2', windowSize: window2, stride: window2 },
+    { kind: 'averagePooling', name: 'finePool3', from: 'pool3', windowSize: window3, stride: window3 },
+    { kind: 'concatenation', name: FINE_FEATURES, from: ['finePool2', 'finePool3'] },
+    { kind: 'dense', name: 'fine', inUnits: units, outUnits: fineCodeBits, activation: 'linear' },
+  ];
 }
 
 function parametersOf(layer: Layer): ParameterSpec[] {

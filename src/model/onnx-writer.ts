@@ -1,4 +1,5 @@
-import { sizeOfShape, type DenseLayer, type Layer, type Network } from './network.js';
+import { sizeOfShape } from './network.js';
+import type { ConcatenationLayer, DenseLayer, Layer, Network } from './network.js';
 import { encodeOnnxModel, ONNX_ATTRIBUTE, ONNX_EXTERNAL, ONNX_FLOAT, ONNX_INT64 } from './onnx-schema.js';
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-schema.js';
 import type { Standardisation } from './training-set.js';
@@ -8,6 +9,12 @@ export const ONNX_INPUT = 'pixels';
 const IR_VERSION = 8;
 const OPSET_VERSION = 17;
 const INT64_BYTES = 8;
+
+/** A tensor of the graph: feature maps [n, channels, rows, columns], or rows [n, units]. */
+interface Value {
+  readonly name: string;
+  readonly isMaps: boolean;
+}
 
 /** What has been written of the graph so far. */
 interface GraphParts {
@@ -28,16 +35,20 @@ export function writeOnnx(
   weightsFile: string,
 ): Uint8Array {
   const parts: GraphParts = { nodes: [], initializers: externalWeights(network, weightsFile) };
-  let current = addPreprocessing(parts, network, standardisation);
-  const outputNames = new Map<string, string>();
+  let current: Value = { name: addPreprocessing(parts, network, standardisation), isMaps: true };
+  const values = new Map<string, Value>();
   for (const layer of network.layers) {
-    const from =
-      layer.kind === 'dense' && layer.from !== undefined ? (outputNames.get(layer.from) as string) : current;
-    current = addLayer(parts, layer, from);
-    outputNames.set(layer.name, current);
+    if (layer.kind === 'concatenation') {
+      const rows = layer.from.map((name) => addRows(parts, values.get(name) as Value));
+      current = { name: addNode(parts, 'Concat', rows, layer.name, [integer('axis', 1)]), isMaps: false };
+    } else {
+      const from = 'from' in layer && layer.from !== undefined ? (values.get(layer.from) as Value) : current;
+      current = addLayer(parts, layer, from);
+    }
+    values.set(layer.name, current);
   }
   for (const output of network.outputs) {
-    addNode(parts, 'Identity', [outputNames.get(output.layer) as string], output.name);
+    addNode(parts, 'Identity', [(values.get(output.layer) as Value).name], output.name);
   }
   return encodeOnnxModel({
     irVersion: IR_VERSION,
@@ -82,28 +93,35 @@ function addPreprocessing(parts: GraphParts, network: Network, standardisation: 
   return addNode(parts, 'Reshape', ['standardised', 'imageShape'], 'images');
 }
 
-function addLayer(parts: GraphParts, layer: Layer, input: string): string {
+function addLayer(parts: GraphParts, layer: Exclude<Layer, ConcatenationLayer>, input: Value): Value {
+  const { name } = layer;
   switch (layer.kind) {
     case 'convolution': {
-      const { name } = layer;
-      const kernel = addNode(parts, 'Transpose', [`${name}/kernel`], `${name}/kernelOihw`, [
-        integers('perm', [3, 2, 0, 1]),
-      ]);
-      const sum = addNode(parts, 'Conv', [input, kernel, `${name}/bias`], `${name}/sum`, [
-        text('auto_pad', 'SAME_UPPER'),
-      ]);
-      return addNode(parts, 'Relu', [sum], name);
+      const perm = [integers('perm', [3, 2, 0, 1])];
+      const kernel = addNode(parts, 'Transpose', [`${name}/kernel`], `${name}/kernelOihw`, perm);
+      const inputs = [input.name, kernel, `${name}/bias`];
+      const sum = addNode(parts, 'Conv', inputs, `${name}/sum`, [text('auto_pad', 'SAME_UPPER')]);
+      return { name: addNode(parts, 'Relu', [sum], name), isMaps: true };
     }
-    case 'maxPooling':
-      return addNode(parts, 'MaxPool', [input], layer.name, poolingWindow(layer.windowSize, layer.stride));
-    case 'averagePooling':
-      return addNode(parts, 'AveragePool', [input], layer.name, [
-        ...poolingWindow(layer.windowSize, layer.stride),
-        integer('count_include_pad', 0),
-      ]);
+    case 'maxPooling': {
+      const window = poolingWindow(layer.windowSize, layer.stride);
+      return { name: addNode(parts, 'MaxPool', [input.name], name, window), isMaps: true };
+    }
+    case 'averagePooling': {
+      const window = [...poolingWindow(layer.windowSize, layer.stride), integer('count_include_pad', 0)];
+      return { name: addNode(parts, 'AveragePool', [input.name], name, window), isMaps: true };
+    }
     case 'dense':
-      return addDense(parts, layer, input);
+      return { name: addDense(parts, layer, addRows(parts, input)), isMaps: false };
   }
+}
+
+/** Rows in tfjs's order: the channels of a pixel stand together. */
+function addRows(parts: GraphParts, value: Value): string {
+  if (!value.isMaps) return value.name;
+  const perm = [integers('perm', [0, 2, 3, 1])];
+  const channelsLast = addNode(parts, 'Transpose', [value.name], `${value.name}/channelsLast`, perm);
+  return addNode(parts, 'Flatten', [channelsLast], `${value.name}/rows`);
 }
 
 function poolingWindow(windowSize: number, stride: number): OnnxAttribute[] {
@@ -114,15 +132,8 @@ function poolingWindow(windowSize: number, stride: number): OnnxAttribute[] {
   ];
 }
 
-function addDense(parts: GraphParts, layer: DenseLayer, input: string): string {
+function addDense(parts: GraphParts, layer: DenseLayer, rows: string): string {
   const { name } = layer;
-  let rows = input;
-  if (input.startsWith('pool')) {
-    const channelsLast = addNode(parts, 'Transpose', [input], `${name}/channelsLast`, [
-      integers('perm', [0, 2, 3, 1]),
-    ]);
-    rows = addNode(parts, 'Flatten', [channelsLast], `${name}/rows`);
-  }
   const product = addNode(parts, 'MatMul', [rows, `${name}/kernel`], `${name}/product`);
   if (layer.activation === 'linear') return addNode(parts, 'Add', [product, `${name}/bias`], name);
   const sum = addNode(parts, 'Add', [product, `${name}/bias`], `${name}/sum`);

@@ -4,13 +4,20 @@ import { existsSync } from 'node:fs';
 import { KinscanError } from '../core/errors.js';
 import { loadModel, saveModel } from './artefact.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
-import { hashingNetwork } from './network.js';
+import { learnFineLayer } from './learn-fine-layer.js';
+import { hashingNetwork, type Network } from './network.js';
 import type { RetrievalScore } from './retrieval-score.js';
 import { chooseTfBackend } from './tf-backend.js';
-import { trainingFingerprint, trainNetwork, type StartWeights, type TrainingObserver } from './trainer.js';
+import {
+  trainingFingerprint,
+  trainNetwork,
+  type StartWeights,
+  type TrainingObserver,
+  type TrainingOutcome,
+} from './trainer.js';
 import type { LabelledImages } from './training-set.js';
 import type { TrainingSettings } from './training-settings.js';
-import { carryOverWeights, initialWeights } from './weights.js';
+import { carryOverWeights, initialWeights, type Weights } from './weights.js';
 
 /** One training run from images in memory to a model folder. */
 export interface TrainModelOptions {
@@ -29,6 +36,7 @@ export interface TrainModelOptions {
 export interface TrainingReport {
   readonly modelVersion: string;
   readonly codeBits: number;
+  readonly fineCodeBits: number;
   readonly inputSize: number;
   readonly classes: number;
   readonly images: number;
@@ -48,7 +56,7 @@ const CHECKPOINT_FILE = 'training.checkpoint';
  */
 export async function trainModel(options: TrainModelOptions): Promise<TrainingReport> {
   const { images, settings, outFolder, observer, note } = options;
-  const network = hashingNetwork(settings);
+  const network = trunkOf(settings);
   const start = await startWeights(options);
   const fingerprint = trainingFingerprint(settings, images, start);
   const checkpointFile = path.join(outFolder, CHECKPOINT_FILE);
@@ -68,9 +76,10 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
     stopRequested: () => observer.stopRequested(),
     saveCheckpoint: (checkpoint) => writeCheckpoint(checkpointFile, network, checkpoint),
   });
+  const fine = withFineLayer(network, outcome, options);
   const modelVersion = await saveModel(outFolder, {
-    network,
-    weights: outcome.weights,
+    network: fine.network,
+    weights: fine.weights,
     standardisation: outcome.standardisation,
     classNames: images.classNames,
     training: { ...settings, chosenIteration: outcome.chosenIteration, images: images.labels.length },
@@ -80,6 +89,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
   return {
     modelVersion,
     codeBits: settings.codeBits,
+    fineCodeBits: settings.fineCodeBits,
     inputSize: settings.inputSize,
     classes: images.classNames.length,
     images: images.labels.length,
@@ -90,9 +100,26 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
   };
 }
 
+/** The network that is trained: the fine code comes after. */
+function trunkOf(settings: TrainingSettings): Network {
+  return hashingNetwork({ inputSize: settings.inputSize, codeBits: settings.codeBits });
+}
+
+function withFineLayer(
+  network: Network,
+  outcome: TrainingOutcome,
+  { images, settings, note }: TrainModelOptions,
+): { network: Network; weights: Weights } {
+  const { fineCodeBits, seed } = settings;
+  const { weights, standardisation } = outcome;
+  if (fineCodeBits === 0) return { network, weights };
+  note(`learning the fine code of ${fineCodeBits} bits`);
+  return learnFineLayer(network, weights, images, standardisation, { fineCodeBits, seed });
+}
+
 async function startWeights(options: TrainModelOptions): Promise<StartWeights> {
   const { settings, fromFolder, note } = options;
-  const network = hashingNetwork(settings);
+  const network = trunkOf(settings);
   if (fromFolder === undefined) {
     return { weights: initialWeights(network, settings.seed), carriedBits: 0 };
   }

@@ -1,10 +1,12 @@
 import { KinscanError } from '../core/errors.js';
-import type { Augmentation } from './augmentation.js';
+import { NO_AUGMENTATION, type Augmentation } from './augmentation.js';
 import type { LossName } from './loss.js';
 
 /** Everything that decides what a training run computes; with the data it decides the weights. */
 export interface TrainingSettings {
   readonly codeBits: number;
+  /** Length of the fine code learned after training; 0 for none. */
+  readonly fineCodeBits: number;
   readonly inputSize: number;
   readonly iterations: number;
   /** Images in a mini-batch. */
@@ -36,6 +38,7 @@ export interface TrainingSettings {
 
 export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   codeBits: 48,
+  fineCodeBits: 256,
   inputSize: 64,
   iterations: 2000,
   batchSize: 200,
@@ -50,7 +53,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   centre: true,
   pairs: 'all',
   classBalance: 0.5,
-  augmentation: { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0 },
+  augmentation: NO_AUGMENTATION,
   validationShare: 0.1,
   validationEvery: 200,
   patience: 0,
@@ -59,6 +62,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
 };
 
 const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max: number, whole?: true]>> = {
+  fineCodeBits: [0, 512, true],
   iterations: [1, 10_000_000, true],
   batchSize: [4, 4096, true],
   learningRate: [1e-9, 10],

@@ -18,6 +18,7 @@ import { syntheticShapes } from './synthetic-shapes.js';
 const images = syntheticShapes(40, 16, 1);
 const SMALL: Partial<TrainingSettings> = {
   codeBits: 16,
+  fineCodeBits: 0,
   inputSize: 16,
   batchSize: 24,
   iterations: 3,
@@ -121,13 +122,21 @@ describe('training', () => {
   });
 
   it('trains on drawn pairs, with the plain loss and with augmentation too', async () => {
-    const augmentation = { rotationDegrees: 10, shift: 0.1, scale: 0.1, intensity: 0.1 };
+    const augmentation = { rotationDegrees: 10, shift: 0.1, scale: 0.1, intensity: 0.1, noise: 0.02 };
     const versions = [
       await train({ pairs: 'drawn' }),
       await train({ loss: 'plain' }),
       await train({ augmentation }),
     ];
     assert.equal(new Set(versions.map(({ modelVersion }) => modelVersion)).size, 3);
+  });
+
+  it('adds a fine code that does not change the code', async () => {
+    const [plain, fine] = [await train({}), await train({ fineCodeBits: 32 })];
+    const [without, having] = [await loadModel(plain.folder), await loadModel(fine.folder)];
+    assert.equal(having.network.fineCodeBits, 32);
+    for (const [name, values] of without.weights) assert.deepEqual(having.weights.get(name), values);
+    assert.notEqual(plain.modelVersion, fine.modelVersion);
   });
 
   it('stops early where validation does not get better', async () => {

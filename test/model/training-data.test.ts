@@ -73,7 +73,7 @@ describe('drawing a batch', () => {
 });
 
 describe('augmentation', () => {
-  const none = { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0 };
+  const none = { rotationDegrees: 0, shift: 0, scale: 0, intensity: 0, noise: 0 };
   const source = images.pixels.subarray(0, 256);
   const augmented = (change: Partial<typeof none>, seed = 1): Float32Array => {
     const target = new Float32Array(256);
@@ -86,7 +86,13 @@ describe('augmentation', () => {
   });
 
   it('changes it a little where something is, within 0 and 1, and by seed', () => {
-    for (const change of [{ rotationDegrees: 10 }, { shift: 0.1 }, { scale: 0.2 }, { intensity: 0.3 }]) {
+    for (const change of [
+      { rotationDegrees: 10 },
+      { shift: 0.1 },
+      { scale: 0.2 },
+      { intensity: 0.3 },
+      { noise: 0.1 },
+    ]) {
       const gray = augmented(change);
       assert.notDeepEqual(gray, augmented({}));
       assert.deepEqual(gray, augmented(change));

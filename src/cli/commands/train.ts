@@ -19,6 +19,7 @@ interface TrainFlags {
   readonly resume?: boolean;
   readonly json?: boolean;
   readonly bits: number;
+  readonly fineBits: number;
   readonly input: number;
   readonly iterations: number;
   readonly batch: number;
@@ -37,6 +38,7 @@ interface TrainFlags {
   readonly shift: number;
   readonly scale: number;
   readonly intensity: number;
+  readonly noise: number;
   readonly validation: number;
   readonly validateEvery: number;
   readonly patience: number;
@@ -53,6 +55,12 @@ export function registerTrain(program: Command): void {
     .requiredOption('--data <dir>', 'folder with one sub-folder of images per class')
     .requiredOption('--out <dir>', 'model folder to write')
     .option('--bits <k>', 'code length', number, defaults.codeBits)
+    .option(
+      '--fine-bits <n>',
+      'length of the fine code that orders ties; 0 for none',
+      number,
+      defaults.fineCodeBits,
+    )
     .option('--input <pixels>', 'side of the square that images are resized to', number, defaults.inputSize)
     .option('--iterations <n>', 'mini-batches to train for', number, defaults.iterations)
     .option('--batch <n>', 'images in a mini-batch', number, defaults.batchSize)
@@ -116,6 +124,7 @@ export function registerTrain(program: Command): void {
       number,
       defaults.augmentation.intensity,
     )
+    .option('--noise <share>', 'augmentation: deviation of added noise', number, defaults.augmentation.noise)
     .option(
       '--validation <share>',
       'share of every class held out to choose the best weights by',
@@ -177,6 +186,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
 function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
   return {
     codeBits: flags.bits,
+    fineCodeBits: flags.fineBits,
     inputSize: flags.input,
     iterations: flags.iterations,
     batchSize: flags.batch,
@@ -196,6 +206,7 @@ function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
       shift: flags.shift,
       scale: flags.scale,
       intensity: flags.intensity,
+      noise: flags.noise,
     },
     validationShare: flags.validation,
     validationEvery: flags.validateEvery,
