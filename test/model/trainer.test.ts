@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { KinscanError } from '../../src/core/errors.js';
 import { loadModel } from '../../src/model/artefact.js';
+import { trainByLengths } from '../../src/model/train-by-lengths.js';
 import { useTfBackend } from '../../src/model/tf-backend.js';
 import { trainModel, type TrainingReport, type TrainModelOptions } from '../../src/model/train-model.js';
 import type { LabelledImages } from '../../src/model/training-set.js';
@@ -119,6 +120,36 @@ describe('training', () => {
       assert.ok(Math.abs(value - (rowOf(old.weights, 16)[at] as number)) < 1e-5),
     );
     await assert.rejects(train({}, { fromFolder: long.folder }), isCode('INVALID_ARGUMENT'));
+  });
+
+  it('trains longer codes from shorter ones in one go, and resumes between the stages', async () => {
+    const options = (outFolder: string, resume: boolean, stopAfter: number): TrainModelOptions => {
+      let done = 0;
+      return {
+        images,
+        settings: resolveTrainingSettings({ ...SMALL, codeBits: 24, checkpointEvery: 1 }),
+        outFolder,
+        resume,
+        note: () => undefined,
+        observer: {
+          iterationDone: () => done++,
+          validated: () => undefined,
+          stopRequested: () => done === stopAfter,
+        },
+      };
+    };
+    const [whole, broken] = [newFolder(), newFolder()];
+    const report = await trainByLengths(options(whole, false, -1), [8, 16]);
+    assert.equal(report.codeBits, 24);
+    assert.deepEqual((await readdir(whole)).sort(), ['manifest.json', 'model.onnx', 'weights.bin']);
+    await assert.rejects(trainByLengths(options(broken, false, 4), [8, 16]), isCode('DRAINING'));
+    assert.deepEqual((await readdir(broken)).sort(), ['stage-16', 'stage-8']);
+    const resumed = await trainByLengths(options(broken, true, -1), [8, 16]);
+    assert.equal(resumed.modelVersion, report.modelVersion);
+    await assert.rejects(
+      trainByLengths(options(newFolder(), false, -1), [16, 8]),
+      isCode('INVALID_ARGUMENT'),
+    );
   });
 
   it('trains on drawn pairs, with the plain loss and with augmentation too', async () => {

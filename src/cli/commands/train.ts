@@ -3,7 +3,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { decodeImage } from '../../imaging/decode-image.js';
 import { resizeToSquare } from '../../imaging/resize.js';
 import { loadClassFolders, type PixelReader } from '../../model/class-folders.js';
-import { trainModel, type TrainingReport } from '../../model/train-model.js';
+import { trainByLengths } from '../../model/train-by-lengths.js';
+import type { TrainingReport } from '../../model/train-model.js';
 import type { TrainingObserver } from '../../model/trainer.js';
 import {
   DEFAULT_TRAINING_SETTINGS,
@@ -20,6 +21,7 @@ interface TrainFlags {
   readonly json?: boolean;
   readonly bits: number;
   readonly fineBits: number;
+  readonly lengths: readonly number[];
   readonly input: number;
   readonly iterations: number;
   readonly batch: number;
@@ -61,6 +63,7 @@ export function registerTrain(program: Command): void {
       number,
       defaults.fineCodeBits,
     )
+    .option('--lengths <list>', 'train these shorter codes first and widen, such as 16,32', numbers, [])
     .option('--input <pixels>', 'side of the square that images are resized to', number, defaults.inputSize)
     .option('--iterations <n>', 'mini-batches to train for', number, defaults.iterations)
     .option('--batch <n>', 'images in a mini-batch', number, defaults.batchSize)
@@ -173,7 +176,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   try {
     const observer = { ...report.observer, stopRequested: () => stopping };
     const from = flags.from === undefined ? {} : { fromFolder: flags.from };
-    const result = await trainModel({ ...options, ...from, observer });
+    const result = await trainByLengths({ ...options, ...from, observer }, flags.lengths);
     report.stop();
     if (flags.json === true) printJson(result);
     else printResult(result, flags.out);
@@ -313,6 +316,10 @@ function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
   return value;
+}
+
+function numbers(text: string): number[] {
+  return text.split(',').map(number);
 }
 
 function choice<T extends string>(...allowed: readonly T[]): (text: string) => T {
