@@ -66,5 +66,5 @@ function layerOutput(
 
 /** Flattens all but the batch axis. */
 function rowsOf(tensor: tf.Tensor): tf.Tensor2D {
-  return tf.reshape(tensor, [tensor.shape[0] as number, -1]);
+  return tf.reshape(tensor, [tensor.shape[0], -1]);
 }

@@ -38,7 +38,7 @@ export async function trainByLengths(
     }
     fromFolder = stageFolder;
   }
-  note(`stage of ${settings.codeBits} bits`);
+  if (lengths.length > 0) note(`stage of ${settings.codeBits} bits`);
   const report = await trainModel(withFrom(options, fromFolder));
   if (!observer.stopRequested()) {
     for (const folder of stageFolders) await rm(folder, { recursive: true, force: true });

@@ -42,7 +42,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   inputSize: 64,
   iterations: 2000,
   batchSize: 200,
-  learningRate: 0.0005,
+  learningRate: 0.0003,
   learningRateFactor: 0.6,
   learningRateStep: 500,
   momentum: 0.9,

@@ -1,17 +1,16 @@
-import { SingleBar } from 'cli-progress';
 import { InvalidArgumentError, type Command } from 'commander';
 import { decodeImage } from '../../imaging/decode-image.js';
 import { resizeToSquare } from '../../imaging/resize.js';
 import { loadClassFolders, type PixelReader } from '../../model/class-folders.js';
 import { trainByLengths } from '../../model/train-by-lengths.js';
 import type { TrainingReport } from '../../model/train-model.js';
-import type { TrainingObserver } from '../../model/trainer.js';
 import {
   DEFAULT_TRAINING_SETTINGS,
   resolveTrainingSettings,
   type TrainingSettings,
 } from '../../model/training-settings.js';
 import { note, printJson, printTable } from '../output.js';
+import { createTrainingReport, loadingProgress } from './train-progress.js';
 
 interface TrainFlags {
   readonly data: string;
@@ -165,7 +164,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
     note('stopping: the best weights so far are written; --resume goes on');
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const report = createReport(settings.iterations);
+  const report = createTrainingReport(settings.iterations);
   const options = {
     images,
     settings,
@@ -223,75 +222,6 @@ const readPixels: PixelReader = async (bytes, inputSize) => {
   const { frame } = await decodeImage(bytes);
   return resizeToSquare(frame, inputSize);
 };
-
-type Observer = Omit<TrainingObserver, 'saveCheckpoint' | 'stopRequested'>;
-
-interface Report {
-  readonly observer: Observer;
-  readonly note: (line: string) => void;
-  readonly stop: () => void;
-}
-
-/** Progress of a run on standard error: a bar on a terminal, JSON lines otherwise. */
-function createReport(iterations: number): Report {
-  return process.stderr.isTTY ? barReport(iterations) : lineReport(iterations);
-}
-
-function barReport(iterations: number): Report {
-  const format =
-    'training [{bar}] {value}/{total} loss {loss} rate {rate} held-out mAP@100 {map} {eta_formatted} left';
-  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 50 });
-  let map = '-';
-  let started = false;
-  const observer: Observer = {
-    iterationDone(iteration, loss, rate) {
-      const payload = { loss: loss.toFixed(3), rate: rate.toPrecision(2), map };
-      if (started) return bar.update(iteration, payload);
-      started = true;
-      bar.start(iterations, iteration, payload);
-    },
-    validated(_iteration, score) {
-      map = score.mapAt100.toFixed(4);
-    },
-  };
-  return { observer, note, stop: () => bar.stop() };
-}
-
-const LINE_EVERY_MS = 5000;
-
-function lineReport(iterations: number): Report {
-  const startedAt = Date.now();
-  let writtenAt = 0;
-  let first: number | undefined;
-  const line = (fields: object): void => note(JSON.stringify(fields));
-  const observer: Observer = {
-    iterationDone(iteration, loss, learningRate) {
-      first ??= iteration - 1;
-      const now = Date.now();
-      if (iteration !== iterations && now - writtenAt < LINE_EVERY_MS) return;
-      writtenAt = now;
-      const secondsPerIteration = (now - startedAt) / 1000 / (iteration - first);
-      const secondsLeft = Math.round(secondsPerIteration * (iterations - iteration));
-      line({ event: 'progress', iteration, iterations, loss, learningRate, secondsLeft });
-    },
-    validated: (iteration, score, isBest) => line({ event: 'validated', iteration, isBest, ...score }),
-  };
-  return { observer, note: (message) => line({ event: 'note', message }), stop: () => undefined };
-}
-
-function loadingProgress(): ((done: number, total: number) => void) | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  const bar = new SingleBar({
-    format: 'reading  [{bar}] {value}/{total} files',
-    stream: process.stderr,
-    hideCursor: true,
-  });
-  return (done, total) => {
-    if (done === 1) bar.start(total, 0);
-    bar.update(done);
-    if (done === total) bar.stop();
-  };
-}
 
 function printResult(result: TrainingReport, outFolder: string): void {
   const { validation } = result;
