@@ -1,9 +1,10 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { CODE_DISTRIBUTIONS, type CodeDistribution } from '../../../bench/code-set.js';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { packageRoot } from '../../runtime/package-root.js';
 import { jsonOption, wholeNumber } from '../options.js';
-import { printJson, printTable } from '../output.js';
+import { note, printJson, printTable } from '../output.js';
 
 export function registerBench(program: Command): void {
   const command = program
@@ -11,6 +12,7 @@ export function registerBench(program: Command): void {
     .description('measure on this machine, against peers where they are installed');
   registerIngestBench(command);
   registerEncodeBench(command);
+  registerSearchBench(command);
 }
 
 interface IngestBenchFlags {
@@ -69,6 +71,53 @@ function registerEncodeBench(bench: Command): void {
       const result = await runEncodeBench({ data: folder, ...flags, batchImagesMax: flags.batch });
       show({ ...result, processor: processor() }, flags.json === true);
     });
+}
+
+interface SearchBenchFlags {
+  readonly n: number;
+  readonly bits: number;
+  readonly fineBits: number;
+  readonly distribution: CodeDistribution;
+  readonly partitions: number;
+  readonly k: number[];
+  readonly threads: number;
+  readonly queries: number;
+  readonly concurrency: number;
+  readonly seed: number;
+  readonly faiss: boolean;
+  readonly json?: boolean;
+}
+
+function registerSearchBench(bench: Command): void {
+  bench
+    .command('search')
+    .description('search made-up codes beside a plain read of the memory, the linear scan and FAISS')
+    .option('-n, --n <codes>', 'codes', wholeNumber(1, 100_000_000), 1_000_000)
+    .option('--bits <bits>', 'length of a code, a multiple of 8', wholeNumber(8, 256), 64)
+    .option('--fine-bits <bits>', 'length of a fine code; 0: ranking HAMMING', wholeNumber(0, 512), 0)
+    .addOption(
+      new Option('--distribution <name>', 'how the codes are spread')
+        .choices(CODE_DISTRIBUTIONS)
+        .default('uniform'),
+    )
+    .option('--partitions <n>', 'a power of two', wholeNumber(1, 4096), 16)
+    .option('-k <list>', 'results wanted, comma-separated', listOfK, [10, 100])
+    .option('--threads <n>', 'search threads', wholeNumber(1, 64), 1)
+    .option('--queries <n>', 'queries of each kind', wholeNumber(1, 1_000_000), 200)
+    .option('--concurrency <n>', 'queries under way at once for queries per second', wholeNumber(1, 1024), 16)
+    .option('--seed <n>', 'of codes and queries', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--no-faiss', 'leave FAISS out, where it is installed')
+    .addOption(jsonOption())
+    .action(async (flags: SearchBenchFlags) => {
+      const { runSearchBench } = await import('../../../bench/search.js');
+      const { n: rows, bits: codeBits, fineBits: fineCodeBits, k: ks, ...others } = flags;
+      const result = await runSearchBench({ ...others, rows, codeBits, fineCodeBits, ks, onStage: note });
+      show({ ...result, processor: processor() }, flags.json === true);
+    });
+}
+
+function listOfK(text: string): number[] {
+  return text.split(',').map(wholeNumber(1, 10_000));
 }
 
 function show(result: object, json: boolean): void {
