@@ -3,7 +3,7 @@ import { hammingDistance } from '../src/core/code.js';
 import type { IndexHits, PackedRows, Ranking, ShardIndex } from '../src/shard/index/index-api.js';
 import { openShardIndex } from '../src/shard/index/shard-index.js';
 import { BenchRandom, makeCodeSet, type CodeDistribution } from './code-set.js';
-import { FAISS_HINT, runFaiss, type FaissResult } from './faiss.js';
+import { FAISS_HINT, FaissPeer } from './faiss.js';
 import { percentile } from './percentile.js';
 
 export interface SearchBenchOptions {
@@ -73,48 +73,51 @@ const TIED_QUERIES = 5;
 const THROUGHPUT_MS = 3_000;
 const WARM_UP_QUERIES = 50;
 
-/** Measures the index of one shard server in this process, beside the limits and the rivals, on made-up codes. */
+/**
+ * Measures the index of one shard server in this process, beside the limits and the rivals, on made-up codes. All are
+ * asked the same queries in turns, so that what else the machine does meets them alike.
+ */
 export async function runSearchBench(options: SearchBenchOptions): Promise<SearchBenchResult> {
   const stage = options.onStage ?? (() => undefined);
   stage('making codes');
   const set = makeCodeSet(options);
   const queries = makeQueries(set, options);
-  stage('plain read');
-  const plainReadMs = plainRead((options.rows * options.codeBits) / 8);
   stage('loading and building');
-  const built = await buildIndex(set, options, 'auto');
-  stage('searching with the index');
-  const indexed = await measureAll(built.index, queries, options);
-  const queriesPerSecond = await throughput(built.index, queries, options);
-  const tied = options.fineCodeBits > 0 ? await measureTied(built.index, set, queries, options) : undefined;
-  await built.index.close();
-  stage('searching linearly');
-  const linearIndex = await buildIndex(set, options, 'never');
-  const linear = await measureAll(linearIndex.index, queries, options);
-  await linearIndex.index.close();
-  if (options.faiss) stage('FAISS');
-  const codes = set.map((rows) => rows.codes);
+  const { index, figures } = await buildIndex(set, options, 'auto');
+  const linear = await buildIndex(set, options, 'never');
   const faiss = options.faiss
-    ? await runFaiss(
-        codes,
+    ? await FaissPeer.start(
+        set.map((rows) => rows.codes),
         queries.map(({ code }) => code),
-        options.ks,
       )
     : undefined;
-  return {
-    rows: options.rows,
-    ...built.figures,
-    plainReadMs,
-    indexed: indexed.latencies,
-    queriesPerSecond,
-    linear: linear.latencies,
-    faiss:
-      faiss?.results.map(({ k, ms }) => latency(k, ms)) ?? (options.faiss ? FAISS_HINT : 'not asked for'),
-    faissVersion: faiss?.version,
-    faissAgrees: faiss === undefined ? undefined : agrees(faiss, indexed.farthest),
-    tiedRows: tied?.rows,
-    tiedFineReadMs: tied?.readMs,
-  };
+  try {
+    stage('searching');
+    const rivals = { index, linear: linear.index, faiss };
+    const rounds: Round[] = [];
+    for (const k of options.ks) rounds.push(await measureRound(rivals, queries, k, options));
+    stage('searching with many queries at once');
+    const queriesPerSecond = await throughput(index, queries, options);
+    const tied = options.fineCodeBits > 0 ? await measureTied(index, set, queries, options) : undefined;
+    return {
+      rows: options.rows,
+      ...figures,
+      plainReadMs: percentile(
+        rounds.flatMap((round) => round.readMs),
+        50,
+      ),
+      indexed: rounds.map(({ k, indexMs }) => latency(k, indexMs)),
+      queriesPerSecond,
+      linear: rounds.map(({ k, linearMs }) => latency(k, linearMs)),
+      faiss: faiss === undefined ? FAISS_HINT : rounds.map(({ k, faissMs }) => latency(k, faissMs)),
+      faissVersion: faiss?.version,
+      faissAgrees: faiss === undefined ? undefined : rounds.every((round) => round.agrees),
+      tiedRows: tied?.rows,
+      tiedFineReadMs: tied?.readMs,
+    };
+  } finally {
+    await Promise.all([index.close(), linear.index.close(), faiss?.stop()]);
+  }
 }
 
 // A member of the gallery is the query that users send; among uniform codes it would find itself, so there a random one.
@@ -130,15 +133,11 @@ function makeQueries(set: readonly PackedRows[], options: SearchBenchOptions): B
   });
 }
 
-/** Median milliseconds in which memchr (Buffer.indexOf of a byte that is not there) reads `byteLength` bytes. */
-function plainRead(byteLength: number): number {
-  const bytes = Buffer.alloc(byteLength, 1);
-  const samples = Array.from({ length: 21 }, () => {
-    const begin = performance.now();
-    bytes.indexOf(0);
-    return performance.now() - begin;
-  });
-  return percentile(samples, 50);
+/** Milliseconds in which memchr (Buffer.indexOf of a byte that is not there) reads the bytes. */
+function plainReadMs(bytes: Buffer): number {
+  const begin = performance.now();
+  bytes.indexOf(0);
+  return performance.now() - begin;
 }
 
 async function buildIndex(set: readonly PackedRows[], options: SearchBenchOptions, probe: 'auto' | 'never') {
@@ -175,23 +174,45 @@ function ask(index: ShardIndex, query: BenchQuery, k: number): Promise<IndexHits
   return index.search({ ...query, k, ranking, partitions: index.partitions() });
 }
 
-async function measureAll(index: ShardIndex, queries: readonly BenchQuery[], { ks }: SearchBenchOptions) {
-  const latencies: SearchLatency[] = [];
-  const farthest = new Map<number, number[]>();
-  for (const k of ks) {
-    for (const query of queries.slice(0, WARM_UP_QUERIES)) await ask(index, query, k);
-    const ms: number[] = [];
-    const distances: number[] = [];
-    for (const query of queries) {
-      const begin = performance.now();
-      const hits = await ask(index, query, k);
-      ms.push(performance.now() - begin);
-      distances.push(hits.distances.at(-1) ?? -1);
-    }
-    latencies.push(latency(k, ms));
-    farthest.set(k, distances);
+interface Round {
+  readonly k: number;
+  readonly indexMs: number[];
+  readonly linearMs: number[];
+  readonly faissMs: number[];
+  readonly readMs: number[];
+  agrees: boolean;
+}
+
+interface Rivals {
+  readonly index: ShardIndex;
+  readonly linear: ShardIndex;
+  readonly faiss: FaissPeer | undefined;
+}
+
+async function measureRound(
+  { index, linear, faiss }: Rivals,
+  queries: readonly BenchQuery[],
+  k: number,
+  { rows, codeBits }: SearchBenchOptions,
+): Promise<Round> {
+  const round: Round = { k, indexMs: [], linearMs: [], faissMs: [], readMs: [], agrees: true };
+  for (const query of queries.slice(0, WARM_UP_QUERIES)) await ask(index, query, k);
+  for (const query of queries.slice(0, WARM_UP_QUERIES / 10)) await ask(linear, query, k);
+  const bytes = Buffer.alloc((rows * codeBits) / 8, 1);
+  for (const [i, query] of queries.entries()) {
+    const begin = performance.now();
+    const hits = await ask(index, query, k);
+    const between = performance.now();
+    await ask(linear, query, k);
+    round.linearMs.push(performance.now() - between);
+    round.indexMs.push(between - begin);
+    round.readMs.push(plainReadMs(bytes));
+    if (faiss === undefined) continue;
+    const answer = await faiss.ask(k, i);
+    round.faissMs.push(answer.ms);
+    if (answer.farthest !== hits.distances.at(-1)) round.agrees = false;
   }
-  return { latencies, farthest };
+  return round;
 }
 
 function latency(k: number, ms: readonly number[]): SearchLatency {
@@ -216,13 +237,6 @@ async function throughput(
   return (answered / (performance.now() - begin)) * 1000;
 }
 
-function agrees(faiss: FaissResult, farthest: ReadonlyMap<number, readonly number[]>): boolean {
-  return faiss.results.every((result) => {
-    const ours = farthest.get(result.k) ?? [];
-    return result.farthest.every((distance, i) => distance === ours[i]);
-  });
-}
-
 // What FINE must at least read: the fine codes of all rows at the k-th distance or nearer.
 async function measureTied(
   index: ShardIndex,
@@ -244,5 +258,7 @@ async function measureTied(
     counts.push(count);
   }
   const rows = percentile(counts, 50);
-  return { rows, readMs: plainRead((rows * fineCodeBits) / 8) };
+  const bytes = Buffer.alloc((rows * fineCodeBits) / 8, 1);
+  const samples = Array.from({ length: 21 }, () => plainReadMs(bytes));
+  return { rows, readMs: percentile(samples, 50) };
 }
