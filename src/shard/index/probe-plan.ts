@@ -7,7 +7,7 @@ import type { SegmentView } from './segment-reader.js';
  */
 const SCAN_WORD_NS = 0.32;
 const BUCKET_NS = 7;
-const CANDIDATE_NS = 5.5;
+const CANDIDATE_NS = 7;
 
 /** Probing may always spend this share of the linear scan, in the hope that it ends soon. */
 const BLIND_SHARE = 0.04;
