@@ -64,13 +64,27 @@ function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
   const q3 = load<u64>(s, FINE_QUERY + 24);
   let worst = worstRank(s);
   let p = fines + (<usize>from << 5);
-  for (let row = from; row < to; row++, p += 32) {
-    const r = (d << 16) | (distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3));
-    if (r <= worst && !isDead(s, row)) {
-      consider(s, r, load<u64>(tieKeys + (<usize>row << 3)));
-      worst = worstRank(s);
-    }
+  let row = from;
+  for (; row + 4 <= to; row += 4, p += 128) {
+    const d0 = distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
+    const d1 = distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3);
+    const d2 = distance2(p, 64, q0, q1) + distance2(p, 80, q2, q3);
+    const d3 = distance2(p, 96, q0, q1) + distance2(p, 112, q2, q3);
+    if (((d << 16) | d0) <= worst) worst = considerRow(s, row, (d << 16) | d0);
+    if (((d << 16) | d1) <= worst) worst = considerRow(s, row + 1, (d << 16) | d1);
+    if (((d << 16) | d2) <= worst) worst = considerRow(s, row + 2, (d << 16) | d2);
+    if (((d << 16) | d3) <= worst) worst = considerRow(s, row + 3, (d << 16) | d3);
   }
+  for (; row < to; row++, p += 32) {
+    const r = (d << 16) | (distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3));
+    if (r <= worst) worst = considerRow(s, row, r);
+  }
+}
+
+// Puts a base row into the heap if it is alive and good enough; the new rank of the worst.
+function considerRow(s: usize, row: u32, r: u32): u32 {
+  if (!isDead(s, row)) consider(s, r, load<u64>(tieKeys + (<usize>row << 3)));
+  return worstRank(s);
 }
 
 function fineDistance(s: usize, p: usize): u32 {
