@@ -15,7 +15,7 @@ export interface TieGroup {
   readonly relevant: number;
 }
 
-/** AGAINST: irrelevant results first in every group ("worst ties"); FOR: relevant ones first ("best ties"). */
+/** AGAINST: irrelevant results first in every group; FOR: relevant ones first. */
 export type TieOrder = 'AGAINST' | 'FOR';
 
 /** The part of a ranking in front of the group that K cuts (or the whole, where K cuts none). */
@@ -44,7 +44,7 @@ export function averagePrecisionAtKOfTies(groups: readonly TieGroup[], k: number
 }
 
 /**
- * The least and the greatest AP@K over all orders of results within tied groups: every order's AP@K, the canonical
+ * Worst and best ties: the least and the greatest AP@K over all orders of results within tied groups: every order's AP@K, the canonical
  * one's included, lies between them.
  *
  * In a group that K does not cut the number of relevant results is fixed, so putting them last (first) makes each

@@ -15,13 +15,12 @@ export type ByCutOff = Record<string, number>;
 export interface RankingSummary {
   /** In canonical order; relevance is "the same class". */
   readonly mapAtK: ByCutOff;
-  /** Every group of tied results ordered irrelevant first. */
+  /** Tied results in the order that gives the least and the greatest AP@K: bounds of every order. */
   readonly mapAtKWorstTies: ByCutOff;
-  /** Every group of tied results ordered relevant first. */
   readonly mapAtKBestTies: ByCutOff;
-  /** Means of the least and greatest AP@K that any order of ties gives (see metrics-ties.ts). */
-  readonly mapAtKLowest: ByCutOff;
-  readonly mapAtKHighest: ByCutOff;
+  /** Every group of tied results sorted by relevance; no bounds where K cuts a group (see metrics-ties.ts). */
+  readonly mapAtKIrrelevantFirst: ByCutOff;
+  readonly mapAtKRelevantFirst: ByCutOff;
   readonly precisionAtK: ByCutOff;
   readonly recallAtK: ByCutOff;
   /** Share of queries whose VOTING_NEIGHBOURS nearest results vote for the right class. */
@@ -52,7 +51,7 @@ export class RankingSummarizer {
     this.#cutOffs = cutOffs;
     this.#classSums = new Float64Array(classCount);
     this.#classCounts = new Int32Array(classCount);
-    const names = ['canonical', 'worst', 'best', 'lowest', 'highest', 'precision', 'recall'];
+    const names = ['canonical', 'worst', 'best', 'irrelevantFirst', 'relevantFirst', 'precision', 'recall'];
     this.#sums = Object.fromEntries(names.map((name) => [name, new Float64Array(cutOffs.length)]));
   }
 
@@ -64,10 +63,10 @@ export class RankingSummarizer {
     this.#cutOffs.forEach((k, i) => {
       const bounds = averagePrecisionBoundsAtK(ranking.groups, k);
       this.#addTo('canonical', i, averagePrecisionAtK(relevance, k));
-      this.#addTo('worst', i, averagePrecisionAtKOfTies(ranking.groups, k, 'AGAINST'));
-      this.#addTo('best', i, averagePrecisionAtKOfTies(ranking.groups, k, 'FOR'));
-      this.#addTo('lowest', i, bounds.lowest);
-      this.#addTo('highest', i, bounds.highest);
+      this.#addTo('irrelevantFirst', i, averagePrecisionAtKOfTies(ranking.groups, k, 'AGAINST'));
+      this.#addTo('relevantFirst', i, averagePrecisionAtKOfTies(ranking.groups, k, 'FOR'));
+      this.#addTo('worst', i, bounds.lowest);
+      this.#addTo('best', i, bounds.highest);
       this.#addTo('precision', i, precisionAtK(relevance, k));
       this.#addTo('recall', i, recallAtK(relevance, k, relevantTotal));
     });
@@ -83,8 +82,8 @@ export class RankingSummarizer {
       mapAtK: this.#means('canonical'),
       mapAtKWorstTies: this.#means('worst'),
       mapAtKBestTies: this.#means('best'),
-      mapAtKLowest: this.#means('lowest'),
-      mapAtKHighest: this.#means('highest'),
+      mapAtKIrrelevantFirst: this.#means('irrelevantFirst'),
+      mapAtKRelevantFirst: this.#means('relevantFirst'),
       precisionAtK: this.#means('precision'),
       recallAtK: this.#means('recall'),
       accuracy: rounded(this.#queryCount === 0 ? 0 : this.#rightVotes / this.#queryCount),
