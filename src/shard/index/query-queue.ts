@@ -7,7 +7,9 @@ import {
   type IndexTask,
   type SearchTask,
   type SearchTaskResult,
+  type SegmentDescriptor,
 } from './search-task.js';
+import type { TaskRunner } from './task-runner.js';
 import type { PreparedQuery } from './segment-reader.js';
 import type { SegmentSnapshot } from './segment.js';
 import { ENTRY_BYTES, mergeEntries, unpackHits } from './unpack-hits.js';
@@ -19,11 +21,18 @@ export const SPLIT_CODES_MIN = 4_000_000;
 /** Weight of the newest query in the share of codes that queries are expected to compare. */
 const VISITED_WEIGHT = 0.2;
 
+/** A search of so few rows, microseconds, is over before a thread would have woken up. */
+export const INLINE_ROWS_MAX = 65_536;
+
 export interface QueryQueueOptions {
   /** Queries that may wait. */
   readonly queueLengthMax: number;
   /** Codes that a lone query must be expected to compare to be split; each part gets half as many at least. */
   readonly splitCodesMin: number;
+  /** Galleries of up to so many rows are searched at once on the calling thread. */
+  readonly inlineRowsMax: number;
+  /** The scratch that is kept for the calling thread. */
+  readonly inlineSlot: number;
 }
 
 /** A partition's newest state; undefined where the index does not hold the partition. */
@@ -43,7 +52,7 @@ interface Waiting {
  *
  *   search() ──▶ [waiting] ──▶ task of up to 16 queries ──▶ one thread, all partitions
  *
- * A thread round trip costs as much as a small search, so queries that wait together travel together; an idle thread
+ * A gallery of few rows is searched at once, without a thread. A thread round trip costs as much as a small search, so queries that wait together travel together; an idle thread
  * never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots are taken when a task leaves, not when its queries came: what was applied before
  * search() was called is always seen. At most one task per slot runs, and a slot is a scratch in every segment.
  */
@@ -58,12 +67,16 @@ export class QueryQueue {
   /** Codes that queries compare, over codes that there are: small where probing works, 1 where all are scanned. */
   #visitedShare = 1;
 
+  readonly #inline: TaskRunner;
+
   constructor(
     pool: WorkerPool<IndexTask, SearchTaskResult>,
+    inline: TaskRunner,
     takeSnapshot: TakeSnapshot,
     options: QueryQueueOptions,
   ) {
     this.#pool = pool;
+    this.#inline = inline;
     this.#takeSnapshot = takeSnapshot;
     this.#options = options;
     this.#freeSlots = Array.from({ length: pool.threads }, (_, slot) => slot);
@@ -80,6 +93,7 @@ export class QueryQueue {
   /** @throws KinscanError OVERLOADED; signal.reason */
   run(query: PreparedQuery, partitions: readonly number[], signal?: AbortSignal): Promise<IndexHits> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    if (this.#rowsOf(partitions) <= this.#options.inlineRowsMax) return this.#runInline(query, partitions);
     if (this.#freeSlots.length === 0 && this.#waiting.length >= this.#options.queueLengthMax) {
       return Promise.reject(new KinscanError('OVERLOADED', 'too many searches wait', { retryAfterMs: 20 }));
     }
@@ -106,6 +120,24 @@ export class QueryQueue {
       this.#waiting.push(waiting);
       this.#pump();
     });
+  }
+
+  #rowsOf(partitions: readonly number[]): number {
+    let rows = 0;
+    for (const partition of partitions) {
+      const snapshot = this.#takeSnapshot(partition);
+      if (snapshot !== undefined) rows += snapshot.segment.layout.baseRows + snapshot.deltaCount;
+    }
+    return rows;
+  }
+
+  // an async function, so that what is thrown is a rejection as on the threads
+  async #runInline(query: PreparedQuery, partitions: readonly number[]): Promise<IndexHits> {
+    const snapshots = this.#snapshotsOf(partitions);
+    const task = searchTask([{ query }], snapshots, this.#options.inlineSlot);
+    let result = this.#inline.run(task);
+    if (result.missing) result = this.#inline.run({ ...task, segments: segmentsOf(snapshots) });
+    return unpackHits(result.entries, 0, result.counts[0] as number);
   }
 
   /** Resolves once nothing waits and nothing runs. */
@@ -196,10 +228,7 @@ export class QueryQueue {
   async #runTask(task: SearchTask, snapshots: readonly SnapshotOf[]): Promise<SearchTaskResult> {
     const result = await this.#pool.run(task, { priority: 'query' });
     if (!result.missing) return result;
-    const segments = snapshots.map(({ partition, snapshot: { segment } }) => {
-      return { partition, segmentId: segment.id, layout: segment.layout, memory: segment.memory };
-    });
-    return this.#pool.run({ ...task, segments }, { priority: 'query' });
+    return this.#pool.run({ ...task, segments: segmentsOf(snapshots) }, { priority: 'query' });
   }
 
   #snapshotsOf(partitions: readonly number[]): SnapshotOf[] {
@@ -210,6 +239,12 @@ export class QueryQueue {
       return { partition, snapshot };
     });
   }
+}
+
+function segmentsOf(snapshots: readonly SnapshotOf[]): SegmentDescriptor[] {
+  return snapshots.map(({ partition, snapshot: { segment } }) => {
+    return { partition, segmentId: segment.id, layout: segment.layout, memory: segment.memory };
+  });
 }
 
 interface SnapshotOf {
@@ -249,7 +284,11 @@ function samePartitions(a: Waiting, b: Waiting): boolean {
   return a.partitions.length === b.partitions.length && a.partitions.every((p, i) => p === b.partitions[i]);
 }
 
-function searchTask(group: readonly Waiting[], snapshots: readonly SnapshotOf[], slot: number): SearchTask {
+function searchTask(
+  group: readonly Pick<Waiting, 'query'>[],
+  snapshots: readonly SnapshotOf[],
+  slot: number,
+): SearchTask {
   const first = (group[0] as Waiting).query;
   const numbers = new Uint32Array(snapshots.length * SNAPSHOT_NUMBERS);
   snapshots.forEach(({ partition, snapshot }, i) => {

@@ -1,89 +1,21 @@
-import { assert } from '../../core/errors.js';
 import { workerPoolData } from '../../runtime/worker-pool.js';
-import { searchSegments } from './search-segments.js';
-import {
-  PARAM_NUMBERS,
-  SNAPSHOT_NUMBERS,
-  type IndexTask,
-  type SearchTask,
-  type SearchTaskResult,
-  type SearchWorkerData,
-  type WarmUpTask,
-} from './search-task.js';
-import { SegmentReader, type PreparedQuery, type SegmentView } from './segment-reader.js';
+import type { IndexTask, SearchTaskResult, SearchWorkerData, WarmUpTask } from './search-task.js';
+import { NOTHING, TaskRunner } from './task-runner.js';
 import { warmUpKernel } from './warm-up.js';
 
-const { kernel, codeBits, fineCodeBits, probe } = workerPoolData() as SearchWorkerData;
-
-/** The newest segment of each partition that this thread was told of; an older one is never read again. */
-const readers = new Map<number, SegmentReader>();
-
-const NOTHING: SearchTaskResult = {
-  missing: false,
-  counts: new Uint32Array(0),
-  entries: new Uint8Array(0),
-  visited: 0,
-};
+const data = workerPoolData() as SearchWorkerData;
+const runner = new TaskRunner(data);
 
 /** Upper bound of the wait for the other threads; passing it is harmless, a thread is then warmed up by its first query. */
 const ARRIVAL_TIMEOUT_MS = 2_000;
 
 /** The task of a search thread (Piscina calls the default export). */
 export default function runIndexTask(task: IndexTask): SearchTaskResult {
-  return task.kind === 'search' ? search(task) : warmUp(task);
-}
-
-function search(task: SearchTask): SearchTaskResult {
-  for (const descriptor of task.segments) {
-    readers.set(descriptor.partition, new SegmentReader(kernel, descriptor));
-  }
-  const views = openViews(task);
-  if (views === undefined) return { ...NOTHING, missing: true };
-  const queries = task.params.length / PARAM_NUMBERS;
-  const counts = new Uint32Array(queries);
-  const parts: Uint8Array[] = [];
-  let visited = 0;
-  for (let i = 0; i < queries; i++) {
-    const answer = searchSegments(views, queryAt(task, i, queries), probe);
-    counts[i] = answer.entries.length / 16;
-    parts.push(answer.entries);
-    visited += answer.visited;
-  }
-  const entries = parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts);
-  return { missing: false, counts, entries, visited };
-}
-
-function openViews(task: SearchTask): SegmentView[] | undefined {
-  const views: SegmentView[] = [];
-  for (let at = 0; at < task.snapshots.length; at += SNAPSHOT_NUMBERS) {
-    const [partition, segmentId, deltaCount, tombstones] = task.snapshots.subarray(at, at + SNAPSHOT_NUMBERS);
-    assert(
-      partition !== undefined && deltaCount !== undefined && tombstones !== undefined,
-      'a snapshot is whole',
-    );
-    const reader = readers.get(partition);
-    if (reader === undefined || reader.segmentId !== segmentId) return undefined;
-    views.push({ reader, s: reader.scratch(task.slot), deltaCount, tombstones });
-  }
-  return views;
-}
-
-function queryAt(task: SearchTask, i: number, queries: number): PreparedQuery {
-  const [k, maxDistance, fine] = task.params.subarray(i * PARAM_NUMBERS, (i + 1) * PARAM_NUMBERS);
-  assert(k !== undefined && maxDistance !== undefined, 'a query is whole');
-  const codeBytes = task.codes.length / queries;
-  const fineBytes = task.fineCodes.length / queries;
-  return {
-    k,
-    maxDistance,
-    fine: fine === 1,
-    code: task.codes.subarray(i * codeBytes, (i + 1) * codeBytes),
-    fineCode: task.fineCodes.subarray(i * fineBytes, (i + 1) * fineBytes),
-  };
+  return task.kind === 'search' ? runner.run(task) : warmUp(task);
 }
 
 function warmUp(task: WarmUpTask): SearchTaskResult {
-  warmUpKernel(kernel, codeBits, fineCodeBits);
+  warmUpKernel(data.kernel, data.codeBits, data.fineCodeBits);
   Atomics.add(task.arrived, 0, 1);
   Atomics.notify(task.arrived, 0);
   const deadline = performance.now() + ARRIVAL_TIMEOUT_MS;
@@ -92,14 +24,4 @@ function warmUp(task: WarmUpTask): SearchTaskResult {
     if (arrived >= task.threads) return NOTHING;
     if (Atomics.wait(task.arrived, 0, arrived, deadline - performance.now()) === 'timed-out') return NOTHING;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -15,13 +15,14 @@ import type {
   ShardIndexStats,
 } from './index-api.js';
 import { PartitionIndex } from './partition-index.js';
-import { QueryQueue, SPLIT_CODES_MIN } from './query-queue.js';
+import { INLINE_ROWS_MAX, QueryQueue, SPLIT_CODES_MIN } from './query-queue.js';
 import { DELTA_ROWS_MIN } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
 import type { PreparedQuery } from './segment-reader.js';
+import { TaskRunner } from './task-runner.js';
 
 export type * from './index-api.js';
 
@@ -54,7 +55,7 @@ export async function openShardIndex(options: ShardIndexOptions): Promise<ShardI
     pool.run({ kind: 'warmUp', arrived, threads: searchThreads }),
   );
   await Promise.all(warmUps);
-  return new WorkerShardIndex(options, pool, builder);
+  return new WorkerShardIndex(options, pool, builder, new TaskRunner(workerData));
 }
 
 class WorkerShardIndex implements ShardIndex {
@@ -72,14 +73,17 @@ class WorkerShardIndex implements ShardIndex {
     options: ShardIndexOptions,
     pool: WorkerPool<IndexTask, SearchTaskResult>,
     builder: WorkerPool<BuildTask, BuildResult>,
+    inline: TaskRunner,
   ) {
     this.#options = options;
     this.#pool = pool;
     this.#builder = builder;
     const takeSnapshot = (partition: number) => this.#partitions.get(partition)?.snapshot();
-    this.#queue = new QueryQueue(pool, takeSnapshot, {
+    this.#queue = new QueryQueue(pool, inline, takeSnapshot, {
       queueLengthMax: options.queueLengthMax,
       splitCodesMin: options.tuning?.splitCodesMin ?? SPLIT_CODES_MIN,
+      inlineRowsMax: options.tuning?.inlineRowsMax ?? INLINE_ROWS_MAX,
+      inlineSlot: options.searchThreads,
     });
   }
 
@@ -98,7 +102,8 @@ class WorkerShardIndex implements ShardIndex {
       partition,
       codeBits,
       fineCodeBits,
-      slots: searchThreads,
+      // the last one is the main thread's
+      slots: searchThreads + 1,
       deltaRowsMin: tuning?.deltaRowsMin ?? DELTA_ROWS_MIN,
       tableCodesMin: tuning?.tableCodesMin ?? TABLE_CODES_MIN,
       nextSegmentId: () => ++this.#segmentIds,

@@ -83,11 +83,13 @@ function randomQuery({ random, source, partitions, reference }: Case, codeBits: 
 
 // Tiny bounds, so that small cases have tables and are rebuilt all the time; 'auto' keeps the bounds of production.
 const SMALL = { deltaRowsMin: 40, tableCodesMin: 4 };
+const ON_THREADS = { inlineRowsMax: 0 };
 const TUNINGS = {
-  always: { ...SMALL, probe: 'always' },
-  never: { ...SMALL, probe: 'never', splitCodesMin: 20 },
-  auto: SMALL,
-  plain: {},
+  always: { ...SMALL, ...ON_THREADS, probe: 'always' },
+  never: { ...SMALL, ...ON_THREADS, probe: 'never', splitCodesMin: 20 },
+  auto: { ...SMALL, ...ON_THREADS },
+  inline: SMALL,
+  plain: { inlineRowsMax: 2_000 },
 } as const;
 
 for (const [name, tuning] of Object.entries(TUNINGS))

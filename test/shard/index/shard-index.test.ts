@@ -12,7 +12,15 @@ import {
 import { RowSource, SeededRandom } from './random-rows.js';
 import { answersOf, packRows, ReferenceIndex } from './reference-index.js';
 
-const OPTIONS: ShardIndexOptions = { codeBits: 48, fineCodeBits: 64, searchThreads: 2, queueLengthMax: 64 };
+/** Galleries here are small: without this they would never reach a thread. */
+const ON_THREADS = { inlineRowsMax: 0 };
+const OPTIONS: ShardIndexOptions = {
+  codeBits: 48,
+  fineCodeBits: 64,
+  searchThreads: 2,
+  queueLengthMax: 64,
+  tuning: ON_THREADS,
+};
 
 async function withIndex(run: (index: ShardIndex) => Promise<void>, options = OPTIONS): Promise<void> {
   const index = await openShardIndex(options);
@@ -220,7 +228,7 @@ describe('the index of a shard server', () => {
 
 describe('searches beside changes', () => {
   // the second rebuilds all the time, so that snapshots of the base, tombstones and swaps are met as well
-  for (const tuning of [{}, { deltaRowsMin: 350, tableCodesMin: 4 }]) {
+  for (const tuning of [ON_THREADS, { ...ON_THREADS, deltaRowsMin: 350, tableCodesMin: 4 }]) {
     it(`see all of an apply call or nothing of it ${JSON.stringify(tuning)}`, async () => {
       await withIndex(checkMovingRows, { ...OPTIONS, tuning });
     });
