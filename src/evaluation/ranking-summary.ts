@@ -15,12 +15,12 @@ export type ByCutOff = Record<string, number>;
 export interface RankingSummary {
   /** In canonical order; relevance is "the same class". */
   readonly mapAtK: ByCutOff;
-  /** Tied results in the order that gives the least and the greatest AP@K: bounds of every order. */
+  /** Every group of tied results ordered against, or for, the method; no bounds where K cuts a group (metrics-ties.ts). */
   readonly mapAtKWorstTies: ByCutOff;
   readonly mapAtKBestTies: ByCutOff;
-  /** Every group of tied results sorted by relevance; no bounds where K cuts a group (see metrics-ties.ts). */
-  readonly mapAtKIrrelevantFirst: ByCutOff;
-  readonly mapAtKRelevantFirst: ByCutOff;
+  /** Tied results in the order that gives the least and the greatest AP@K: bounds of every order. */
+  readonly mapAtKLowest: ByCutOff;
+  readonly mapAtKHighest: ByCutOff;
   readonly precisionAtK: ByCutOff;
   readonly recallAtK: ByCutOff;
   /** Share of queries whose VOTING_NEIGHBOURS nearest results vote for the right class. */
@@ -80,10 +80,10 @@ export class RankingSummarizer {
   summary(): RankingSummary {
     return {
       mapAtK: this.#means('canonical'),
-      mapAtKWorstTies: this.#means('worst'),
-      mapAtKBestTies: this.#means('best'),
-      mapAtKIrrelevantFirst: this.#means('irrelevantFirst'),
-      mapAtKRelevantFirst: this.#means('relevantFirst'),
+      mapAtKLowest: this.#means('worst'),
+      mapAtKHighest: this.#means('best'),
+      mapAtKWorstTies: this.#means('irrelevantFirst'),
+      mapAtKBestTies: this.#means('relevantFirst'),
       precisionAtK: this.#means('precision'),
       recallAtK: this.#means('recall'),
       accuracy: rounded(this.#queryCount === 0 ? 0 : this.#rightVotes / this.#queryCount),
