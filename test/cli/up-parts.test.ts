@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { createServer, type AddressInfo } from 'node:net';
+import { assertPortFree, freePort } from '../../src/cli/up/free-port.js';
 import { lockDataDir } from '../../src/cli/up/data-dir-lock.js';
 import { SupervisedChild } from '../../src/cli/up/supervised-child.js';
 import { WatchJournal } from '../../src/cli/up/watch-journal.js';
@@ -35,6 +37,19 @@ describe('the lock of a data folder', () => {
     const file = path.join(await temporaryFolder(test), 'a-file');
     writeFileSync(file, '');
     assert.throws(() => lockDataDir(path.join(file, 'data')), /cannot use the data folder/);
+  });
+});
+
+describe('the ports of a local cluster', () => {
+  it('are refused before anything is started where something else listens', async (test) => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    test.after(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    await assert.rejects(assertPortFree(port), (error) =>
+      (error as KinscanError).message.includes(String(port)),
+    );
+    await assertPortFree(await freePort());
   });
 });
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../runtime/clock.js';
 import { isServing } from '../../runtime/grpc-health.js';
 import type { Logger, LogLevel } from '../../runtime/log.js';
 import { startEmbeddedNats } from './embedded-nats.js';
-import { freePort } from './free-port.js';
+import { assertPortFree, freePort } from './free-port.js';
 import { SupervisedChild } from './supervised-child.js';
 
 export interface LocalClusterOptions {
@@ -60,7 +60,10 @@ export class LocalCluster {
     ]);
   }
 
+  /** @throws KinscanError INVALID_ARGUMENT where a port is taken */
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    await assertPortFree(options.port);
+    if (options.httpPort !== 0) await assertPortFree(options.httpPort);
     return new LocalCluster(options, await freePort());
   }
 
