@@ -22,6 +22,7 @@ import { IndexedTracker } from './indexed-tracker.js';
 import { NatsIndexingProbe } from './indexing-probe.js';
 import { IngestService } from './ingest-service.js';
 import { LogTrimmer } from './log-trimmer.js';
+import { QueueSweeper } from './queue-sweeper.js';
 import { RecordFetcher } from './record-fetcher.js';
 import type { CoordinatorServices } from './rpc-handlers.js';
 import { SearchService } from './search-service.js';
@@ -47,6 +48,7 @@ export interface CoordinatorParts {
   readonly encoders: Encoders;
   readonly tracker: IndexedTracker;
   readonly trimmer: LogTrimmer;
+  readonly sweeper: QueueSweeper;
   readonly metrics: CoordinatorMetrics;
   close(): void;
 }
@@ -143,7 +145,8 @@ export async function buildServices(environment: CoordinatorEnvironment): Promis
     shardServers.close();
     encoders.close();
   };
-  return { services, shardServers, encoders, tracker, trimmer, metrics, close };
+  const sweeper = new QueueSweeper({ manager, log });
+  return { services, shardServers, encoders, tracker, trimmer, sweeper, metrics, close };
 }
 
 /** Below the common limit where a nats-server takes smaller messages (1 MiB unless configured). */

@@ -23,12 +23,13 @@ export interface Maintenance {
 
 const STARTING_INTERVAL_MS = 200;
 const CONNECTIONS_INTERVAL_MS = 5_000;
+const SWEEP_INTERVAL_MS = 10_000;
 const STATS_TIMEOUT_MS = 2_000;
 
-/** What a coordinator does without being asked: place, become ready, look after waits and connections, trim the log. */
+/** What a coordinator does without being asked: place, become ready, look after waits and connections, trim log and queue. */
 export function startMaintenance(options: MaintenanceOptions): Maintenance {
   const { cluster, state, parts, config, log, onReady } = options;
-  const { shardServers, encoders, tracker, trimmer, metrics } = parts;
+  const { shardServers, encoders, tracker, trimmer, sweeper, metrics } = parts;
   const maker = new PlacementMaker({
     cluster,
     state,
@@ -52,6 +53,7 @@ export function startMaintenance(options: MaintenanceOptions): Maintenance {
       cluster.forgetLeavers();
       encoders.refreshConnections();
     }),
+    repeat(SWEEP_INTERVAL_MS, log, async () => void (await sweeper.sweep())),
     repeat(config.trimIntervalMs, log, async () => metrics.codesTrimmed.inc(await trimmer.trim())),
   ];
   return {

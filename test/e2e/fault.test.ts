@@ -32,6 +32,9 @@ describe('SIGKILL in mid-ingest of the coordinator, the encoder, a shard server 
       });
       await assertEachImageOnce(grpc, folder);
       assert.equal((await statusOf(grpc)).deadLetters, 0);
+      await waitUntil('the queue to be empty', async () => (await statusOf(grpc)).imagesQueued === 0, {
+        timeoutMs: 120_000,
+      });
     } finally {
       client.close();
       grpc.close();
