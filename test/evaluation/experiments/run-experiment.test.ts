@@ -77,8 +77,8 @@ describe('kinscan experiment, at toy size', () => {
       for (const one of result.measurements) {
         const [map, lowest, highest] = [
           one.mapAtK['10'],
-          one.mapAtKWorstTies['10'],
-          one.mapAtKBestTies['10'],
+          one.mapAtKLowest['10'],
+          one.mapAtKHighest['10'],
         ] as number[];
         assert.ok((lowest as number) <= (map as number) && (map as number) <= (highest as number));
         assert.equal(one.gallery, 39);
