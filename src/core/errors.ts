@@ -63,7 +63,10 @@ export const ERROR_TABLE = {
     grpcStatus: 'INVALID_ARGUMENT',
     meaning: 'The training folder cannot be trained on: too few classes or images.',
   },
-  TRAINING_DIVERGED: { grpcStatus: 'FAILED_PRECONDITION', meaning: 'The training loss is not a number any more; lower the learning rate.' },
+  TRAINING_DIVERGED: {
+    grpcStatus: 'FAILED_PRECONDITION',
+    meaning: 'The training loss is not a number any more; lower the learning rate.',
+  },
   IMAGE_NOT_FOUND: { grpcStatus: 'NOT_FOUND', meaning: 'No image with this id is indexed.' },
   DEAD_LETTER_NOT_FOUND: { grpcStatus: 'NOT_FOUND', meaning: 'No dead letter with this sequence exists.' },
   MODEL_VERSION_MISMATCH: {

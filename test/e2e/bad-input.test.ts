@@ -98,7 +98,9 @@ describe('bad input to a running cluster', () => {
       ['INVALID_ARGUMENT', ['--code', 'xyz']],
       ['INVALID_IMAGE_ID', ['--id', 'x'.repeat(10_000)]],
       ['IMAGE_NOT_FOUND', ['--id', 'nobody']],
-      ...Object.entries(BAD_FILES).map(([name, code]) => [code, [path.join(folder, name)]] as [string, string[]]),
+      ...Object.entries(BAD_FILES).map(
+        ([name, code]) => [code, [path.join(folder, name)]] as [string, string[]],
+      ),
     ];
     for (const [code, args] of cases) {
       const run = await runKinscan('search', ...args, ...at);
