@@ -12,6 +12,10 @@ export interface ImageMetadata {
   readonly studyInstanceUid?: string;
   readonly seriesInstanceUid?: string;
   readonly sopInstanceUid?: string;
+  /** Study Date (0008,0020) as the number YYYYMMDD. */
+  readonly studyDate?: number;
+  /** A keyed hash that stands for the patient, in hexadecimal: tells that two images are of one patient, not of whom. */
+  readonly patientHash?: string;
   /** 1-based; only in DICOM. */
   readonly frameNumber?: number;
   readonly numberOfFrames?: number;
