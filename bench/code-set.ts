@@ -17,21 +17,28 @@ export const CODE_DISTRIBUTIONS = [
  */
 export type CodeDistribution = (typeof CODE_DISTRIBUTIONS)[number];
 
-/** A small, fast generator with a seed (xorshift32). */
+/**
+ * A small, fast generator with a seed: sfc32 (Chris Doty-Humphrey, PractRand). Not xorshift32, whose outputs in a row are
+ * linear functions of 32 bits of state: codes of 64 bits made of them lie in a subspace, nearer to each other than chance.
+ */
 export class BenchRandom {
-  #state: number;
+  #a: number;
+  #b = 0x9e3779b9;
+  #c = 0x243f6a88;
+  #counter = 1;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0 || 1;
+    this.#a = seed >>> 0;
+    for (let i = 0; i < 15; i++) this.u32();
   }
 
   u32(): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x >>> 0;
-    return this.#state;
+    const sum = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return sum >>> 0;
   }
 
   /** 0 to below 1. */
