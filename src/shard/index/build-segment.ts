@@ -1,4 +1,5 @@
 import { planChunks } from './chunk-plan.js';
+import { bitsOf, type CodeSample } from './code-sample.js';
 import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
 import {
   clearSegment,
@@ -25,6 +26,8 @@ const REPEATED_SHARE_MAX = 1 / 16;
 /** What a small partition may append before it is rebuilt. */
 export const DELTA_ROWS_MIN = 16_384;
 const DELTA_ROWS_MAX = 200_000;
+/** Codes that are looked at to tell whether tables pay. */
+const SAMPLE_CODES = 32_768;
 
 /**
  * Builds a segment whose base holds all live rows of `source`, with an empty delta, in `memory`.
@@ -51,7 +54,8 @@ export function deltaRowsFor(baseRows: number, rowsMin: number): number {
   return Math.min(DELTA_ROWS_MAX, Math.max(rowsMin, Math.ceil(baseRows / 8)));
 }
 
-function shapeOf({ source, ...request }: BuildRequest, { order, starts }: MergedOrder) {
+function shapeOf({ source, ...request }: BuildRequest, merged: MergedOrder) {
+  const { order, starts } = merged;
   const { codeBits, fineCodeBits, codeWords, fineWords, slots } = source.layout;
   const baseRows = order.length;
   const grouped = baseRows - starts.length > starts.length * REPEATED_SHARE_MAX;
@@ -64,7 +68,13 @@ function shapeOf({ source, ...request }: BuildRequest, { order, starts }: Merged
     baseRows,
     groups,
     grouped,
-    chunks: planChunks(codeBits, groups, baseRows * (codeWords + 1 + fineWords) * 8, request.tableCodesMin),
+    chunks: planChunks({
+      codeBits,
+      codes: groups,
+      rowBytes: baseRows * (codeWords + 1 + fineWords) * 8,
+      codesMin: request.tableCodesMin,
+      sample: () => sampleCodes(source, grouped ? starts.map((at) => order[at] as number) : order),
+    }),
     deltaCapacity: Math.max(spareRows, request.deltaCapacityMin),
     tombstoneCapacity: Math.max(spareRows, request.tombstoneCapacityMin),
   };
@@ -94,26 +104,38 @@ function writeRows(
   }
   const firstRows = layout.grouped ? starts : undefined;
   const stride = layout.codeWords * 2;
-  const groupOf = rowToGroup(source);
+  const codeOf = codeFinder(source);
   let target = layout.codes / 4;
   for (let group = 0; group < layout.groups; group++, target += stride) {
-    const row = order[firstRows === undefined ? group : (firstRows[group] as number)] as number;
-    const at =
-      row < from.baseRows
-        ? from.codes / 4 + groupOf(row) * stride
-        : from.deltaCodes / 4 + (row - from.baseRows) * stride;
+    const at = codeOf(order[firstRows === undefined ? group : (firstRows[group] as number)] as number);
     for (let w = 0; w < stride; w++) words[target + w] = source.words[at + w] as number;
   }
 }
 
-// The group of a base row, for base rows asked in ascending order.
-function rowToGroup({ layout, words }: FrozenSegment): (row: number) => number {
-  if (!layout.grouped) return (row) => row;
+// Where the code of a row lies, in words; for base rows asked in ascending order.
+function codeFinder({ layout, words }: FrozenSegment): (row: number) => number {
+  const { baseRows, grouped } = layout;
+  const stride = layout.codeWords * 2;
   let group = 0;
   return (row) => {
-    while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
-    return group;
+    if (row >= baseRows) return layout.deltaCodes / 4 + (row - baseRows) * stride;
+    if (!grouped) group = row;
+    else while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
+    return layout.codes / 4 + group * stride;
   };
+}
+
+// Up to SAMPLE_CODES of the codes of these rows, which are one row per code of the new base.
+function sampleCodes(source: FrozenSegment, rows: Uint32Array): CodeSample {
+  const stride = source.layout.codeWords * 2;
+  const count = Math.min(rows.length, SAMPLE_CODES);
+  const halves = new Uint32Array(count * stride);
+  const codeOf = codeFinder(source);
+  for (let i = 0; i < count; i++) {
+    const at = codeOf(rows[Math.floor((i * rows.length) / count)] as number);
+    halves.set(source.words.subarray(at, at + stride), i * stride);
+  }
+  return { count, halves, stride };
 }
 
 interface Gather {
@@ -180,13 +202,8 @@ function chunkValues(
 ): Uint32Array {
   const stride = layout.codeWords * 2;
   const values = new Uint32Array(layout.groups);
-  const mask = 2 ** bits - 1;
   for (let group = 0, at = layout.codes / 4 + word * 2; group < layout.groups; group++, at += stride) {
-    const low = words[at] as number;
-    const high = words[at + 1] as number;
-    if (shift >= 32) values[group] = (high >>> (shift - 32)) & mask;
-    else if (shift === 0) values[group] = low & mask;
-    else values[group] = ((low >>> shift) | (high << (32 - shift))) & mask;
+    values[group] = bitsOf(words[at] as number, words[at + 1] as number, shift, bits);
   }
   return values;
 }

@@ -1,4 +1,6 @@
 import { codeWordCount } from '../../core/code.js';
+import { expectedBucket, neighbourDistance, type CodeSample } from './code-sample.js';
+import { CHUNK_BITS_MAX, costToReachNs, scanCostNs } from './probe-cost.js';
 
 /** A run of bits within one 64-bit word of a code. */
 export interface Chunk {
@@ -8,27 +10,67 @@ export interface Chunk {
   readonly bits: number;
 }
 
+/** What a plan depends on. */
+export interface ChunkPlanInput {
+  readonly codeBits: number;
+  /** Codes of the base. */
+  readonly codes: number;
+  /** Bytes that its rows take without tables. */
+  readonly rowBytes: number;
+  /** Fewer codes get no tables. */
+  readonly codesMin: number;
+  /** Some of the codes; asked for where there are enough of them for tables to pay. */
+  readonly sample: () => CodeSample;
+}
+
 /** Below this many codes a linear scan takes microseconds and tables pay for nothing. */
 export const TABLE_CODES_MIN = 16_384;
 const CHUNK_BITS_MIN = 8;
-export const CHUNK_BITS_MAX = 22;
 /** Tables take at most this share of what the rows themselves take. */
 const TABLE_SHARE_MAX = 0.75;
+/** Tables are made only where a query for few results is expected to cost less than this share of a scan. */
+const COST_SHARE_MAX = 0.5;
 
 /**
- * How the codes are cut for multi-index hashing: no chunk has more values than there are codes, so that buckets are
- * neither empty nor long. The first chunk is the top of word 0, the bits by which codes are sorted.
- * @param codesMin fewer codes get no tables
+ * How the codes are cut for multi-index hashing, by what a query for a code's nearest neighbour is expected to cost. The
+ * first chunk is the top of word 0, the bits by which codes are sorted.
+ * Fewer than TABLE_CODES_MIN codes (which only tests ask for) are cut without looking at them.
  * @returns no chunks where tables would not pay or would take too much memory
  */
-export function planChunks(
-  codeBits: number,
-  codes: number,
-  rowBytes: number,
-  codesMin: number,
-): readonly Chunk[] {
+export function planChunks(input: ChunkPlanInput): readonly Chunk[] {
+  const { codeBits, codes, rowBytes, codesMin } = input;
   if (codes < codesMin) return [];
-  const bitsMax = Math.min(CHUNK_BITS_MAX, Math.max(CHUNK_BITS_MIN, Math.floor(Math.log2(codes))));
+  const fits = (chunks: readonly Chunk[]): boolean => {
+    return chunkTableBytes(chunks, codes) <= TABLE_SHARE_MAX * rowBytes;
+  };
+  const evenBits = Math.min(CHUNK_BITS_MAX, Math.max(CHUNK_BITS_MIN, Math.floor(Math.log2(codes))));
+  if (codes < TABLE_CODES_MIN) {
+    const chunks = cut(codeBits, evenBits);
+    return fits(chunks) ? chunks : [];
+  }
+  const sample = input.sample();
+  const distance = neighbourDistance(sample, codes);
+  let best: readonly Chunk[] = [];
+  let bestNs = COST_SHARE_MAX * scanCostNs(codes, codeWordCount(codeBits));
+  let count = 0;
+  for (let bitsMax = evenBits - 4; bitsMax <= CHUNK_BITS_MAX; bitsMax++) {
+    const chunks = cut(codeBits, bitsMax);
+    if (chunks.length === count || !fits(chunks)) continue;
+    count = chunks.length;
+    const costs = chunks.map((chunk, i) => ({
+      bits: chunk.bits,
+      bucketCodes: expectedBucket(sample, chunk, codes),
+      sorted: i === 0,
+    }));
+    const done = chunks.map(() => 0);
+    const costNs = costToReachNs(costs, done, distance, bestNs);
+    if (costNs < bestNs) [best, bestNs] = [chunks, costNs];
+  }
+  return best;
+}
+
+// Every word in as few chunks of nearly the same length as chunks of `bitsMax` bits allow.
+function cut(codeBits: number, bitsMax: number): Chunk[] {
   const chunks: Chunk[] = [];
   for (let word = 0; word < codeWordCount(codeBits); word++) {
     const wordBits = Math.min(64, codeBits - word * 64);
@@ -39,7 +81,7 @@ export function planChunks(
       chunks.push({ word, shift: top, bits });
     }
   }
-  return chunkTableBytes(chunks, codes) <= TABLE_SHARE_MAX * rowBytes ? chunks : [];
+  return chunks;
 }
 
 /** Bytes of a code's number in a chunk table. */
