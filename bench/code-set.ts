@@ -3,17 +3,18 @@ import type { PackedRows } from '../src/shard/index/index-api.js';
 export const CODE_DISTRIBUTIONS = [
   'uniform',
   'clustered',
-  'collapsed',
+  'few-codes',
   'equal',
-  'twoFarGroups',
-  'heavyChunks',
+  'two-groups',
+  'adversarial',
 ] as const;
 
 /**
- * How the codes of a gallery lie.
- * uniform: every bit random. clustered: 200 random centres, each bit flipped with 3 %. collapsed: 100 distinct codes, as
- * trained networks make them. equal: one code. twoFarGroups: a centre and its complement, up to 4 flips each.
- * heavyChunks: the lower half of all codes is the same, the rest random, so that half of the chunks tell nothing.
+ * How the codes of a gallery lie, and the queries.
+ * uniform: every bit random, queries too. clustered: 200 random centres, each bit flipped with 3 %. few-codes: 100 distinct
+ * codes, as trained networks make them. equal: one code. two-groups: a centre and its complement, up to 4 flips each.
+ * adversarial: half of each code is the same in all, so that half of the chunks tell nothing, the rest random; a query
+ * differs in every bit of the shared half. Where nothing is said the queries are members of the gallery.
  */
 export type CodeDistribution = (typeof CODE_DISTRIBUTIONS)[number];
 
@@ -87,6 +88,24 @@ export function makeCodeSet(options: CodeSetOptions): PackedRows[] {
   });
 }
 
+/** Codes to ask the gallery for. */
+export function makeQueryCodes(
+  set: readonly PackedRows[],
+  { codeBits, distribution, seed }: CodeSetOptions,
+  count: number,
+): Uint8Array[] {
+  const random = new BenchRandom(seed + 1);
+  const codeBytes = codeBits / 8;
+  return Array.from({ length: count }, () => {
+    if (distribution === 'uniform') return random.bytes(codeBytes).slice();
+    const rows = set[random.u32() % set.length] as PackedRows;
+    const at = (random.u32() % rows.count) * codeBytes;
+    const code = rows.codes.slice(at, at + codeBytes);
+    if (distribution !== 'adversarial') return code;
+    return code.map((byte, i) => (i < codeBytes / 2 ? ~byte : random.u32()) & 255);
+  });
+}
+
 function makeCodes(
   random: BenchRandom,
   count: number,
@@ -100,22 +119,22 @@ function makeCodes(
   const codes = new Uint8Array(count * codeBytes);
   const choices = {
     clustered: centres,
-    collapsed: centres.slice(0, COLLAPSED_CODES),
+    'few-codes': centres.slice(0, COLLAPSED_CODES),
     equal: [first],
-    heavyChunks: [first],
-    twoFarGroups: [first, far],
+    adversarial: [first],
+    'two-groups': [first, far],
   }[distribution];
   for (let i = 0; i < count; i++)
     codes.set(choices[random.u32() % choices.length] as Uint8Array, i * codeBytes);
   if (distribution === 'clustered') flipShare(random, codes, FLIP_SHARE);
-  if (distribution === 'twoFarGroups') {
+  if (distribution === 'two-groups') {
     for (let i = 0; i < count; i++) {
       for (let flips = random.u32() % 5; flips > 0; flips--) {
         flip(codes, i * codeBytes * 8 + (random.u32() % (codeBytes * 8)));
       }
     }
   }
-  if (distribution === 'heavyChunks') {
+  if (distribution === 'adversarial') {
     for (let i = 0; i < codes.length; i++) if (i % codeBytes >= codeBytes / 2) codes[i] = random.u32() & 255;
   }
   return codes;

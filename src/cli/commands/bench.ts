@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { CODE_DISTRIBUTIONS, type CodeDistribution } from '../../../bench/code-set.js';
+import type { Limit } from '../../../bench/search-limits.js';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { packageRoot } from '../../runtime/package-root.js';
@@ -85,6 +86,8 @@ interface SearchBenchFlags {
   readonly concurrency: number;
   readonly seed: number;
   readonly faiss: boolean;
+  readonly cycles: number;
+  readonly growth?: boolean;
   readonly json?: boolean;
 }
 
@@ -107,13 +110,26 @@ function registerSearchBench(bench: Command): void {
     .option('--concurrency <n>', 'queries under way at once for queries per second', wholeNumber(1, 1024), 16)
     .option('--seed <n>', 'of codes and queries', wholeNumber(0, 2 ** 32 - 1), 1)
     .option('--no-faiss', 'leave FAISS out, where it is installed')
+    .option('--cycles <n>', 'times to give every image another code first', wholeNumber(0, 100), 0)
+    .option('--growth', 'the index alone on a tenth of the codes, all, and five times as many')
     .addOption(jsonOption())
-    .action(async (flags: SearchBenchFlags) => {
-      const { runSearchBench } = await import('../../../bench/search.js');
+    .action(async ({ growth, json, ...flags }: SearchBenchFlags) => {
       const { n: rows, bits: codeBits, fineBits: fineCodeBits, k: ks, ...others } = flags;
-      const result = await runSearchBench({ ...others, rows, codeBits, fineCodeBits, ks, onStage: note });
-      show({ ...result, processor: processor() }, flags.json === true);
+      const options = { ...others, rows, codeBits, fineCodeBits, ks, onStage: note };
+      const { limits, ...figures } =
+        growth === true
+          ? await (await import('../../../bench/search-growth.js')).runSearchGrowth(options)
+          : await (await import('../../../bench/search.js')).runSearchBench(options);
+      show({ ...figures, ...(json === true ? { limits } : {}), processor: processor() }, json === true);
+      if (json !== true) showLimits(limits);
     });
+}
+
+function showLimits(limits: readonly Limit[]): void {
+  printTable(
+    ['limit', 'asked', 'seen', 'holds'],
+    limits.map(({ what, asked, seen, holds }) => [what, asked, seen, holds ? 'yes' : 'NO']),
+  );
 }
 
 function listOfK(text: string): number[] {
