@@ -56,7 +56,7 @@ export class RowSource {
     this.#codeBytes = codeBits / 8;
     this.#fineBytes = fineCodeBits / 8;
     this.#distribution = distribution;
-    this.attributeSets = random.pick([1, 2, 40, 2_000, 300_000]);
+    this.attributeSets = random.pick([1, 2, 40, 2_000, 20_000]);
     const centre = random.bytes(this.#codeBytes);
     const count = distribution === 'equal' ? 1 : distribution === 'twoFarGroups' ? 2 : 1 + random.below(8);
     this.#centres = Array.from({ length: count }, () => random.bytes(this.#codeBytes));
