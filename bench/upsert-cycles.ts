@@ -41,5 +41,6 @@ function rowAt(
     code: rows.codes.slice(i * codeBytes, (i + 1) * codeBytes),
     fineCode: rows.fineCodes.slice(i * fineBytes, (i + 1) * fineBytes),
     tieKey: rows.tieKeys[i] as bigint,
+    attributes: rows.attributes[i] as number,
   };
 }

@@ -1,4 +1,6 @@
 import { SCRATCH } from '../kernel/kernel.js';
+import { FilterPlan } from './filter-plan.js';
+import type { IndexPlace } from './index-api.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
 import { beginSearch, carryCounts, type PreparedQuery, type SegmentView } from './segment-reader.js';
 
@@ -9,12 +11,15 @@ export interface SegmentsAnswer {
   readonly visited: number;
 }
 
+const NO_ANSWERS: SegmentsAnswer = { entries: new Uint8Array(0), visited: 0 };
+
 /**
  * The exact first k of all views together, in canonical order.
  *
  * 1. Counting. Every segment counts rows per distance and keeps as candidates what lies within the threshold. The
  *    counts travel from segment to segment, so the threshold is always that of everything counted so far. Deltas and
  *    bases without tables are scanned; the other bases are probed in rounds, then scanned where probing does not pay.
+ *    Of a base of which a filter allows few rows, just these are compared.
  * 2. Ranking. Every segment ranks its candidates into a heap of k; the heap travels likewise.
  */
 export function searchSegments(
@@ -22,21 +27,23 @@ export function searchSegments(
   query: PreparedQuery,
   mode: ProbeMode = 'auto',
 ): SegmentsAnswer {
+  if (query.allowed?.count === 0) return NO_ANSWERS;
   const counting = new Counting();
+  const plan = query.allowed && new FilterPlan(query.allowed, query.k);
+  const probed: SegmentView[] = [];
   let visited = 0;
   for (const view of views) {
     beginSearch(view, query);
     counting.moveTo(view);
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
     visited += view.deltaCount;
-    if (!isProbed(view, mode)) visited += scanBase(view);
+    const listed = plan?.rowsToList(view.reader.layout, view.reader.words);
+    if (listed !== undefined) visited += listRows(view, listed);
+    else if (isProbed(view, mode)) probed.push(view);
+    else visited += scanBase(view);
   }
-  visited += probeInRounds(
-    views.filter((view) => isProbed(view, mode)),
-    counting,
-    mode,
-  );
-  return { entries: rankSegments(views, counting.threshold()), visited };
+  visited += probeInRounds(probed, counting, mode);
+  return { entries: rankSegments(views, counting.threshold(), query.after), visited };
 }
 
 function isProbed(view: SegmentView, mode: ProbeMode): boolean {
@@ -93,6 +100,18 @@ function scanBase({ reader, s }: SegmentView): number {
   return reader.layout.groups;
 }
 
+// Compares the rows in these ranges of the attribute order; how many they are.
+function listRows({ reader, s }: SegmentView, ranges: readonly number[]): number {
+  let rows = 0;
+  for (let i = 0; i < ranges.length; i += 2) {
+    const from = ranges[i] as number;
+    const to = ranges[i + 1] as number;
+    reader.kernel.listRows(s, from, to);
+    rows += to - from;
+  }
+  return rows;
+}
+
 // Runs a step where it is still needed; whether the segment needs more.
 function runStep(progress: ProbeProgress, step: ProbeStep | undefined, counting: Counting): boolean {
   if (step === undefined || progress.boundBits > counting.threshold()) return false;
@@ -101,22 +120,47 @@ function runStep(progress: ProbeProgress, step: ProbeStep | undefined, counting:
   return progress.boundBits <= counting.threshold();
 }
 
-function rankSegments(views: readonly SegmentView[], threshold: number): Uint8Array {
-  let heap: Uint8Array = new Uint8Array(0);
-  let last: SegmentView | undefined;
-  for (const view of views) {
-    const { kernel, words, bytes } = view.reader;
-    words[(view.s + SCRATCH.thr) >>> 2] = threshold;
-    if (heap.length > 0) {
-      bytes.set(heap, view.s + SCRATCH.carry);
-      kernel.absorb(view.s, heap.length / 16);
+// The candidates at the cursor's distance are ranked first, in all segments: they were not counted (threshold.ts), and
+// where they fill the heap, what is farther need not be ranked at all.
+function rankSegments(
+  views: readonly SegmentView[],
+  threshold: number,
+  after: IndexPlace | undefined,
+): Uint8Array {
+  const heap = new TravellingHeap();
+  for (const view of views) view.reader.words[(view.s + SCRATCH.thr) >>> 2] = threshold;
+  const limits =
+    after !== undefined && after.distance < threshold ? [after.distance, threshold] : [threshold];
+  for (const limit of limits) {
+    for (const view of views) {
+      heap.moveTo(view);
+      view.reader.kernel.rank(view.s, limit);
     }
-    kernel.rank(view.s);
-    heap = heapBytes(view);
-    last = view;
   }
-  last?.reader.kernel.sortHeap(last.s);
-  return heap.slice();
+  return heap.sorted();
+}
+
+/** The best k so far. Every segment has a heap of its own, from what it ranked while counting; this one takes it in. */
+class TravellingHeap {
+  #at: SegmentView | undefined;
+
+  moveTo(view: SegmentView): void {
+    const from = this.#at;
+    this.#at = view;
+    if (from === undefined || from === view) return;
+    const heap = heapBytes(from);
+    const { kernel, bytes } = view.reader;
+    bytes.set(heap, view.s + SCRATCH.carry);
+    kernel.absorb(view.s, heap.length / 16);
+    from.reader.words[(from.s + SCRATCH.heapCount) >>> 2] = 0;
+  }
+
+  /** In canonical order. The heap is none any more then. */
+  sorted(): Uint8Array {
+    if (this.#at === undefined) return new Uint8Array(0);
+    this.#at.reader.kernel.sortHeap(this.#at.s);
+    return heapBytes(this.#at).slice();
+  }
 }
 
 function heapBytes({ reader, s }: SegmentView): Uint8Array {
