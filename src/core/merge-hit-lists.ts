@@ -1,39 +1,92 @@
-import { EMPTY_HIT_LIST, type HitList } from './hit-list.js';
+import { EMPTY_HIT_LIST, GROUP_KEY_BYTES, type HitList } from './hit-list.js';
 import { compareIds } from './ranking.js';
 
 /**
  * The first k of several hit lists that are each in canonical order: exactly the list that one shard server holding all
  * of them would give (DESIGN.md, guarantee G2).
+ *
+ * Lists of grouped searches hold of each group its first hit on that shard server, for the first k groups there. A group
+ * may lie on several; of its hits the first is kept. That is exact:
+ *
+ * *Proof.* Let x be the first image of a group g, among the first k groups of the whole gallery, on shard server s. A
+ * group with a hit before x on s has its first image of the whole gallery before x too, so it comes before g: there are
+ * fewer than k of them, and s has x in its list. In the merge, likewise, fewer than k groups have a hit before x, and none
+ * of those hits is of g: x is kept. So all first k groups are kept, by their first images; what else is kept is of a later
+ * group, hence behind all of them, and cut off. ∎
  */
 export function mergeHitLists(lists: readonly HitList[], k: number): HitList {
   const filled = lists.filter((list) => list.count > 0);
   if (filled.length === 0) return EMPTY_HIT_LIST;
-  const count = Math.min(
-    k,
-    filled.reduce((sum, list) => sum + list.count, 0),
+  const merged = new MergedHits(
+    Math.min(
+      k,
+      filled.reduce((sum, list) => sum + list.count, 0),
+    ),
   );
-  const merged = {
-    count,
-    distances: new Uint16Array(count),
-    fineDistances: new Uint16Array(count),
-    tieKeys: new BigUint64Array(count),
-    imageIds: new Array<string>(count),
-  };
   const heads = filled.map(() => 0);
-  for (let i = 0; i < count; i++) {
+  while (!merged.isFull) {
     const best = nearestHead(filled, heads);
-    const list = filled[best] as HitList;
-    const row = heads[best] as number;
-    merged.distances[i] = list.distances[row] as number;
-    merged.fineDistances[i] = list.fineDistances[row] as number;
-    merged.tieKeys[i] = list.tieKeys[row] as bigint;
-    merged.imageIds[i] = list.imageIds[row] as string;
-    heads[best] = row + 1;
+    if (best < 0) break;
+    merged.take(filled[best] as HitList, heads[best] as number);
+    heads[best] = (heads[best] as number) + 1;
   }
-  return merged;
+  return merged.hits();
 }
 
-/** Index of the list whose head comes first; shard servers are few, so a linear look beats a heap. */
+/** Columns that fill up, each group once. */
+class MergedHits {
+  readonly #distances: Uint16Array;
+  readonly #fineDistances: Uint16Array;
+  readonly #tieKeys: BigUint64Array;
+  readonly #imageIds: string[] = [];
+  readonly #groupKeys: Uint8Array[] = [];
+  readonly #groupsTaken = new Set<string>();
+
+  constructor(capacity: number) {
+    this.#distances = new Uint16Array(capacity);
+    this.#fineDistances = new Uint16Array(capacity);
+    this.#tieKeys = new BigUint64Array(capacity);
+  }
+
+  get isFull(): boolean {
+    return this.#imageIds.length === this.#distances.length;
+  }
+
+  take(list: HitList, row: number): void {
+    if (list.groupKeys !== undefined && !this.#takeGroup(list.groupKeys, row)) return;
+    const at = this.#imageIds.length;
+    this.#distances[at] = list.distances[row] as number;
+    this.#fineDistances[at] = list.fineDistances[row] as number;
+    this.#tieKeys[at] = list.tieKeys[row] as bigint;
+    this.#imageIds.push(list.imageIds[row] as string);
+  }
+
+  /** @returns whether the group is new */
+  #takeGroup(groupKeys: Uint8Array, row: number): boolean {
+    const key = groupKeys.subarray(row * GROUP_KEY_BYTES, (row + 1) * GROUP_KEY_BYTES);
+    if (key.some((byte) => byte !== 0)) {
+      const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+      if (this.#groupsTaken.has(text)) return false;
+      this.#groupsTaken.add(text);
+    }
+    this.#groupKeys.push(key);
+    return true;
+  }
+
+  hits(): HitList {
+    const count = this.#imageIds.length;
+    return {
+      count,
+      distances: this.#distances.subarray(0, count),
+      fineDistances: this.#fineDistances.subarray(0, count),
+      tieKeys: this.#tieKeys.subarray(0, count),
+      imageIds: this.#imageIds,
+      ...(this.#groupKeys.length > 0 && { groupKeys: new Uint8Array(Buffer.concat(this.#groupKeys)) }),
+    };
+  }
+}
+
+/** Index of the list whose head comes first, -1 where all are used up; shard servers are few, so a look at each beats a heap. */
 function nearestHead(lists: readonly HitList[], heads: readonly number[]): number {
   let best = -1;
   for (let candidate = 0; candidate < lists.length; candidate++) {
