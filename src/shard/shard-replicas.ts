@@ -5,6 +5,7 @@ import type { ModelSettings } from '../runtime/cluster-state.js';
 import { systemClock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/log.js';
 import type { NatsConnection } from '../runtime/nats.js';
+import { AttributeNumbers } from './apply/attribute-numbers.js';
 import { LogApplier, type ApplyOutcome } from './apply/log-applier.js';
 import { Mutex } from './apply/mutex.js';
 import type { ShardConfig } from './config.js';
@@ -45,12 +46,17 @@ export class ShardReplicas {
   #ready = false;
   #closed = false;
 
-  private constructor(options: ShardReplicasOptions, store: RecordStore, index: ShardIndex) {
+  private constructor(
+    options: ShardReplicasOptions,
+    store: RecordStore,
+    index: ShardIndex,
+    attributes: AttributeNumbers,
+  ) {
     this.#options = options;
     this.#store = store;
     this.#index = index;
     this.model = options.model;
-    this.applier = new LogApplier({ ...options, store, index });
+    this.applier = new LogApplier({ ...options, store, index, attributes });
     this.search = new PartitionSearch({
       store,
       index,
@@ -67,13 +73,14 @@ export class ShardReplicas {
       writeBufferBytes: config.storeWriteBufferBytes,
     });
     try {
+      const attributes = await AttributeNumbers.load(store);
       const index = await openShardIndex({
         codeBits: model.codeBits,
         fineCodeBits: model.fineCodeBits,
         searchThreads: config.searchThreads,
         queueLengthMax: config.searchQueueLengthMax,
       });
-      return new ShardReplicas(options, store, index);
+      return new ShardReplicas(options, store, index, attributes);
     } catch (error) {
       await store.close();
       throw error;

@@ -1,4 +1,5 @@
 import type { ModelSettings } from '../../src/runtime/cluster-state.js';
+import { AttributeNumbers } from '../../src/shard/apply/attribute-numbers.js';
 import { LogApplier } from '../../src/shard/apply/log-applier.js';
 import { openShardIndex, type ShardIndex } from '../../src/shard/index/shard-index.js';
 import { PartitionSearch } from '../../src/shard/search/partition-search.js';
@@ -25,8 +26,9 @@ export interface LocalShardOptions {
 export async function openLocalShard(folder: string, options: LocalShardOptions = {}): Promise<LocalShard> {
   const { model = MODEL, partitions = Array.from({ length: PARTITION_COUNT }, (_, p) => p) } = options;
   const store = await RecordStore.open(folder, PARTITION_COUNT, STORE_OPTIONS);
+  const attributes = await AttributeNumbers.load(store);
   const index = await openShardIndex({ ...model, searchThreads: 1, queueLengthMax: 100 });
-  const applier = new LogApplier({ store, index, model, partitionCount: PARTITION_COUNT });
+  const applier = new LogApplier({ store, index, attributes, model, partitionCount: PARTITION_COUNT });
   for (const partition of partitions) await applier.host(partition);
   const search = new PartitionSearch({ store, index, applier, modelVersion: model.modelVersion });
   const close = async () => {

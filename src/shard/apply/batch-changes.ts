@@ -72,7 +72,7 @@ function isWorthKeeping(state: IdState): boolean {
 }
 
 function rowOf(tieKey: bigint, live: LiveImage): IndexRow {
-  return { tieKey, code: live.code, fineCode: live.fineCode };
+  return { tieKey, code: live.code, fineCode: live.fineCode, attributes: 0 };
 }
 
 function sameCodes(a: IndexRow, b: IndexRow): boolean {

@@ -3,6 +3,8 @@ import type { ModelSettings } from '../../runtime/cluster-state.js';
 import type { IndexChange, ShardIndex } from '../index/shard-index.js';
 import type { LogPosition, RecordStore } from '../store/record-store.js';
 import { modelTagOf } from '../store/tie-entry.js';
+import type { AttributeTable } from '../attributes/attribute-table.js';
+import type { AttributeNumbers } from './attribute-numbers.js';
 import { batchChangesOf, type BatchChanges } from './batch-changes.js';
 import { decideEntries } from './decide-entries.js';
 import { decodeLogEntry, type DecodedEntry } from './decode-log-entry.js';
@@ -32,6 +34,8 @@ export interface ApplyOutcome {
 export interface LogApplierOptions {
   readonly store: RecordStore;
   readonly index: ShardIndex;
+  /** As they are stored. */
+  readonly attributes: AttributeNumbers;
   readonly model: ModelSettings;
   readonly partitionCount: number;
 }
@@ -75,6 +79,11 @@ export class LogApplier {
   constructor(options: LogApplierOptions) {
     this.#options = options;
     this.#modelTag = modelTagOf(options.model.modelVersion);
+  }
+
+  /** The attribute sets of the images of all partitions. */
+  get attributes(): AttributeTable {
+    return this.#options.attributes.table;
   }
 
   /** Loads a partition into the index. @throws KinscanError CORRUPT_RECORD */
@@ -144,7 +153,8 @@ export class LogApplier {
     const changes = new Map<number, BatchChanges>();
     shares.forEach(({ partition, entries: share }, i) => {
       const stored = states[i] as PartitionStates;
-      const decision = decideEntries(share, this.positionOf(partition).generation, stored);
+      const { generation } = this.positionOf(partition);
+      const decision = decideEntries(share, generation, stored, this.#options.attributes.intern);
       staleCount += decision.staleCount;
       for (const id of decision.changes.keys()) ids.add(id);
       changes.set(partition, batchChangesOf(partition, decision, stored, this.#modelTag));
@@ -172,18 +182,21 @@ export class LogApplier {
 
   /** Store, index, board, in that order. */
   async #publish(changes: ReadonlyMap<number, BatchChanges>, sequence: number): Promise<void> {
-    const { store, index } = this.#options;
+    const { store, index, attributes } = this.#options;
     const positions = [...this.#hosted].map(([partition, { position }]) => ({
       partition,
       position: { ...position, sequence: Math.max(position.sequence, sequence) },
     }));
+    const attributeCount = attributes.table.size;
     this.#commitFailed = true;
     await store.commit({
       tieEntries: [...changes.values()].flatMap(({ tieEntries }) => tieEntries),
       records: [...changes.values()].flatMap(({ records }) => records),
       positions,
+      attributePages: attributes.pagesToStore(),
     });
     this.#commitFailed = false;
+    attributes.setStored(attributeCount);
     await Promise.all(
       [...changes].map(async ([partition, change]) => {
         if (change.index.length > 0) await applyToIndex(index, partition, change.index);

@@ -68,6 +68,7 @@ class GrowingRows {
       codes: this.#codes.subarray(0, count * this.#codeBytes),
       tieKeys: this.#tieKeys.subarray(0, count),
       fineCodes: this.#fineCodes.subarray(0, count * this.#fineCodeBytes),
+      attributes: new Uint32Array(count),
     };
   }
 

@@ -9,18 +9,20 @@ import type { KeyRange } from './rocks-database.js';
  *     tie entry  | 02 | partition u16 | tie key u64 |       what is known of the ids with this tie key (tie-entry.ts)
  *     frame      | 03 | partition u16 | tie key u64 of the base id | frame id UTF-8 |    nothing
  *     record     | 04 | partition u16 | tie key u64 | image id UTF-8 |                   ImageRecord, protobuf
+ *     attributes | 05 | page u32 |                                                     packed attribute sets
  *
  * Records lie in the canonical order of ties: (partition, tie key, image id). The tie entries hold all that search
  * needs (ids, codes, revisions) without the bulk of the records (metadata, embedding, thumbnail): start-up reads only
  * them, and the id of a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
  */
-const FAMILY = { settings: 0, position: 1, tieEntry: 2, frame: 3, record: 4 } as const;
+const FAMILY = { settings: 0, position: 1, tieEntry: 2, frame: 3, record: 4, attributes: 5 } as const;
 
 /** The families of which a partition has a range of its own. */
 const PARTITION_FAMILIES = [FAMILY.position, FAMILY.tieEntry, FAMILY.frame, FAMILY.record] as const;
 
 const PARTITION_PREFIX_BYTES = 3;
 const TIE_PREFIX_BYTES = 11;
+const ATTRIBUTE_PAGE_KEY_BYTES = 5;
 
 export const SETTINGS_KEY = Buffer.from([FAMILY.settings]);
 
@@ -38,6 +40,20 @@ export function frameKey(partition: number, baseId: string, frameId: string): Bu
 
 export function recordKey(partition: number, tieKey: bigint, imageId: string): Buffer {
   return withId(FAMILY.record, partition, tieKey, imageId);
+}
+
+export function attributePageKey(page: number): Buffer {
+  const key = Buffer.alloc(ATTRIBUTE_PAGE_KEY_BYTES);
+  key.writeUInt8(FAMILY.attributes, 0);
+  key.writeUInt32BE(page, 1);
+  return key;
+}
+
+/** All pages of attribute sets. */
+export const ATTRIBUTE_PAGE_RANGE: KeyRange = rangeOf(Buffer.from([FAMILY.attributes]));
+
+export function pageOfAttributePageKey(key: Buffer): number {
+  return key.readUInt32BE(1);
 }
 
 /** All tie entries of a partition. */

@@ -1,8 +1,12 @@
 import { KinscanError } from '../../core/errors.js';
+import type { AttributePage } from './attribute-pages.js';
 import {
+  ATTRIBUTE_PAGE_RANGE,
+  attributePageKey,
   frameKey,
   frameRange,
   idOfKey,
+  pageOfAttributePageKey,
   partitionRanges,
   positionKey,
   recordKey,
@@ -45,7 +49,11 @@ export interface StoreChange {
   /** Records that are new, as protobuf bytes; undefined: the record goes. */
   readonly records: readonly (ImageRef & { readonly record: Uint8Array | undefined })[];
   readonly positions: readonly { readonly partition: number; readonly position: LogPosition }[];
+  /** Pages with attribute sets that are new. */
+  readonly attributePages: readonly AttributePage[];
 }
+
+export const NO_CHANGE: StoreChange = { tieEntries: [], records: [], positions: [], attributePages: [] };
 
 /** The live and the removed ids of a partition that share a tie key. */
 export interface StoredTieEntry {
@@ -58,7 +66,8 @@ interface StoreSettings {
   readonly partitionCount: number;
 }
 
-const STORE_FORMAT = 1;
+/** 2: attribute sets, blobs of rows. */
+const STORE_FORMAT = 2;
 /** Reads of one getMany; more are split, so that the event loop runs in between. */
 const READ_CHUNK = 2_000;
 
@@ -123,6 +132,14 @@ export class RecordStore {
     }
   }
 
+  /** All pages of attribute sets, in order. @throws KinscanError CORRUPT_RECORD */
+  async *attributePages(): AsyncGenerator<AttributePage> {
+    for await (const chunk of this.#database.range(ATTRIBUTE_PAGE_RANGE)) {
+      for (const { key, value } of chunk)
+        yield { page: pageOfAttributePageKey(key), sets: unsealValue(value) };
+    }
+  }
+
   /** Writes a change, all or nothing; it is on disk when the promise resolves. @throws KinscanError STORAGE_FULL */
   commit(change: StoreChange): Promise<void> {
     const operations: WriteOperation[] = [];
@@ -146,6 +163,9 @@ export class RecordStore {
     }
     for (const { partition, position } of change.positions) {
       operations.push({ type: 'put', key: positionKey(partition), value: sealJson(position) });
+    }
+    for (const { page, sets } of change.attributePages) {
+      operations.push({ type: 'put', key: attributePageKey(page), value: sealValue(sets) });
     }
     return this.#database.write(operations);
   }
@@ -180,11 +200,17 @@ async function checkSettings(database: RocksDatabase, wanted: StoreSettings, fol
     return database.write([{ type: 'put', key: SETTINGS_KEY, value: sealJson(wanted) }]);
   }
   const stored = readJson(value) as StoreSettings;
-  if (stored.format !== wanted.format || stored.partitionCount !== wanted.partitionCount) {
+  if (stored.format !== wanted.format) {
     throw new KinscanError(
       'STORE_UNAVAILABLE',
-      `the store in ${folder} has format ${stored.format} and ${stored.partitionCount} partitions; ` +
-        `needed are format ${wanted.format} and ${wanted.partitionCount} partitions`,
+      `the store in ${folder} has format ${stored.format}, and this version reads format ${wanted.format}: ` +
+        'delete the folder (but for shard-id), and the shard server reads the whole log again',
+    );
+  }
+  if (stored.partitionCount !== wanted.partitionCount) {
+    throw new KinscanError(
+      'STORE_UNAVAILABLE',
+      `the store in ${folder} has ${stored.partitionCount} partitions; needed are ${wanted.partitionCount}`,
     );
   }
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { baseImageId } from '../../../src/core/image-id.js';
 import type { ImageRecord, ImageRecord__Output } from '../../../src/generated/kinscan/v1/ImageRecord.js';
 import { messageCodec } from '../../../src/runtime/proto.js';
+import { AttributeNumbers } from '../../../src/shard/apply/attribute-numbers.js';
 import { IndexFailure, LogApplier, type RawEntry } from '../../../src/shard/apply/log-applier.js';
 import { fetchRecords } from '../../../src/shard/search/fetch-records.js';
 import type { RecordStore } from '../../../src/shard/store/record-store.js';
@@ -194,6 +195,7 @@ describe('a write that fails', () => {
 
   async function applierOver(shard: LocalShard, store: RecordStore): Promise<LogApplier> {
     const applier = new LogApplier({
+      attributes: await AttributeNumbers.load(store),
       store,
       index: shard.index,
       model: MODEL,
