@@ -1,4 +1,5 @@
 import { EMPTY_HIT_LIST, GROUP_KEY_BYTES, type HitList } from './hit-list.js';
+import { HitListBuilder } from './hit-list-builder.js';
 import { compareIds } from './ranking.js';
 
 /**
@@ -17,72 +18,34 @@ import { compareIds } from './ranking.js';
 export function mergeHitLists(lists: readonly HitList[], k: number): HitList {
   const filled = lists.filter((list) => list.count > 0);
   if (filled.length === 0) return EMPTY_HIT_LIST;
-  const merged = new MergedHits(
-    Math.min(
-      k,
-      filled.reduce((sum, list) => sum + list.count, 0),
-    ),
-  );
+  const rowCount = filled.reduce((sum, list) => sum + list.count, 0);
+  const merged = new HitListBuilder(Math.min(k, rowCount));
+  const groups = new GroupGate();
   const heads = filled.map(() => 0);
-  while (!merged.isFull) {
-    const best = nearestHead(filled, heads);
-    if (best < 0) break;
-    merged.take(filled[best] as HitList, heads[best] as number);
-    heads[best] = (heads[best] as number) + 1;
+  for (
+    let best = nearestHead(filled, heads);
+    best >= 0 && !merged.isFull;
+    best = nearestHead(filled, heads)
+  ) {
+    const list = filled[best] as HitList;
+    const row = heads[best] as number;
+    heads[best] = row + 1;
+    const groupKey = list.groupKeys?.subarray(row * GROUP_KEY_BYTES, (row + 1) * GROUP_KEY_BYTES);
+    if (groupKey === undefined || groups.isNew(groupKey)) merged.take(list, row, groupKey);
   }
   return merged.hits();
 }
 
-/** Columns that fill up, each group once. */
-class MergedHits {
-  readonly #distances: Uint16Array;
-  readonly #fineDistances: Uint16Array;
-  readonly #tieKeys: BigUint64Array;
-  readonly #imageIds: string[] = [];
-  readonly #groupKeys: Uint8Array[] = [];
-  readonly #groupsTaken = new Set<string>();
+/** Takes the groups that it is shown, each once. */
+class GroupGate {
+  readonly #taken = new Set<string>();
 
-  constructor(capacity: number) {
-    this.#distances = new Uint16Array(capacity);
-    this.#fineDistances = new Uint16Array(capacity);
-    this.#tieKeys = new BigUint64Array(capacity);
-  }
-
-  get isFull(): boolean {
-    return this.#imageIds.length === this.#distances.length;
-  }
-
-  take(list: HitList, row: number): void {
-    if (list.groupKeys !== undefined && !this.#takeGroup(list.groupKeys, row)) return;
-    const at = this.#imageIds.length;
-    this.#distances[at] = list.distances[row] as number;
-    this.#fineDistances[at] = list.fineDistances[row] as number;
-    this.#tieKeys[at] = list.tieKeys[row] as bigint;
-    this.#imageIds.push(list.imageIds[row] as string);
-  }
-
-  /** @returns whether the group is new */
-  #takeGroup(groupKeys: Uint8Array, row: number): boolean {
-    const key = groupKeys.subarray(row * GROUP_KEY_BYTES, (row + 1) * GROUP_KEY_BYTES);
-    if (key.some((byte) => byte !== 0)) {
-      const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
-      if (this.#groupsTaken.has(text)) return false;
-      this.#groupsTaken.add(text);
-    }
-    this.#groupKeys.push(key);
+  isNew(groupKey: Uint8Array): boolean {
+    if (groupKey.every((byte) => byte === 0)) return true;
+    const text = Buffer.from(groupKey.buffer, groupKey.byteOffset, groupKey.byteLength).toString('latin1');
+    if (this.#taken.has(text)) return false;
+    this.#taken.add(text);
     return true;
-  }
-
-  hits(): HitList {
-    const count = this.#imageIds.length;
-    return {
-      count,
-      distances: this.#distances.subarray(0, count),
-      fineDistances: this.#fineDistances.subarray(0, count),
-      tieKeys: this.#tieKeys.subarray(0, count),
-      imageIds: this.#imageIds,
-      ...(this.#groupKeys.length > 0 && { groupKeys: new Uint8Array(Buffer.concat(this.#groupKeys)) }),
-    };
   }
 }
 
