@@ -6,8 +6,9 @@ import { systemClock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/log.js';
 import type { NatsConnection } from '../runtime/nats.js';
 import { AttributeNumbers } from './apply/attribute-numbers.js';
+import type { BlobEvents } from './apply/blob-compactor.js';
 import { LogApplier, type ApplyOutcome } from './apply/log-applier.js';
-import { Mutex } from './apply/mutex.js';
+import { Mutex } from './mutex.js';
 import type { ShardConfig } from './config.js';
 import { LogFollower } from './follow/log-follower.js';
 import { openShardIndex, type ShardIndex } from './index/shard-index.js';
@@ -24,6 +25,7 @@ export interface ShardReplicasOptions {
   readonly ensureLog: () => Promise<void>;
   readonly log: Logger;
   readonly onApplied: (outcome: ApplyOutcome) => void;
+  readonly blobEvents: BlobEvents;
   readonly onReady: () => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -133,6 +135,10 @@ export class ShardReplicas {
     return this.#index.stats();
   }
 
+  storeUsage() {
+    return this.#store.usage();
+  }
+
   /** Ends the batch under way, then searches under way, then closes the store. May be called again. */
   async close(): Promise<void> {
     await this.#placing.run(async () => {
@@ -140,6 +146,7 @@ export class ShardReplicas {
       this.#closed = true;
       this.#ready = false;
       await this.#follower?.stop();
+      await this.applier.close();
       await this.#index.close();
       await this.#store.close();
     });

@@ -13,7 +13,7 @@ import type { RecordStore } from '../../../src/shard/store/record-store.js';
 import { KinscanError } from '../../../src/core/errors.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
-import { openLocalShard, type LocalShard } from '../local-shard.js';
+import { BlobRecorder, openLocalShard, type LocalShard } from '../local-shard.js';
 import { MODEL, PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
 
 const PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
@@ -196,6 +196,7 @@ describe('a write that fails', () => {
   async function applierOver(shard: LocalShard, store: RecordStore): Promise<LogApplier> {
     const applier = new LogApplier({
       attributes: await AttributeNumbers.load(store),
+      blobEvents: new BlobRecorder(),
       store,
       index: shard.index,
       model: MODEL,

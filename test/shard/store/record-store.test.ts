@@ -48,7 +48,7 @@ describe('record store', () => {
   it('gives back records, tie entries, frames and positions after it was closed and opened again', async (test) => {
     const folder = await temporaryFolder(test);
     const tieKey = tieKeyOf('series#2');
-    const position = { sequence: 42, generation: 1, log: '2026-01-01T00:00:00Z' };
+    const position = { sequence: 42, generation: 1, log: '2026-01-01T00:00:00Z', journal: 7 };
     const first = await openStore(test, folder);
     await first.commit({
       ...NO_CHANGE,
@@ -100,7 +100,7 @@ describe('record store', () => {
   it('forgets one partition and keeps the others', async (test) => {
     const store = await openStore(test);
     const put = (partition: number) => ({ partition, tieKey: 1n, imageId: 'a', record: Buffer.from('r') });
-    const position = { sequence: 1, generation: 0, log: 'l' };
+    const position = { sequence: 1, generation: 0, log: 'l', journal: 0 };
     await store.commit({
       ...NO_CHANGE,
       tieEntries: [1, 2].map((partition) => ({ ...put(partition), states: [liveState('a', 1)] })),
@@ -189,7 +189,8 @@ describe('record store', () => {
     const script = `
       import { RecordStore } from ${JSON.stringify(new URL('../../../src/shard/store/record-store.js', import.meta.url).href)};
       const store = await RecordStore.open(${JSON.stringify(folder)}, 4, ${JSON.stringify(OPTIONS)});
-      const change = (n) => ({ tieEntries: [], attributePages: [], positions: [{ partition: 0, position: { sequence: n, generation: 0, log: '' } }],
+      const change = (n) => ({ tieEntries: [], attributePages: [], journal: [],
+        positions: [{ partition: 0, position: { sequence: n, generation: 0, log: '', journal: 0 } }],
         records: [{ partition: 0, tieKey: 1n, imageId: 'a', record: Buffer.from(String(n)) }] });
       for (let n = 1; ; n++) { await store.commit(change(n)); if (n === 20) { store.commit(change(21)); process.kill(process.pid, 'SIGKILL'); } }`;
     const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
