@@ -5,6 +5,7 @@ import { registerBench } from './commands/bench.js';
 import { registerDeadLetters } from './commands/dead-letters.js';
 import { registerDelete } from './commands/delete.js';
 import { registerIngest } from './commands/ingest.js';
+import { registerRange } from './commands/range.js';
 import { registerRoles } from './commands/roles.js';
 import { registerSearch } from './commands/search.js';
 import { registerStatus } from './commands/status.js';
@@ -15,6 +16,7 @@ const LIGHT_COMMANDS: Readonly<Record<string, (program: Command) => void>> = {
   up: registerUp,
   ingest: registerIngest,
   search: registerSearch,
+  range: registerRange,
   delete: registerDelete,
   status: registerStatus,
   'dead-letters': registerDeadLetters,

@@ -47,6 +47,7 @@ export interface CoordinatorHarnessOptions {
   readonly shards?: number;
   readonly partitions?: number;
   readonly coordinatorFlags?: readonly string[];
+  readonly encoderFlags?: readonly string[];
   /** @default one */
   readonly encoders?: number;
 }
@@ -56,6 +57,7 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
     shards: shardCount = 2,
     partitions = 4,
     coordinatorFlags = [],
+    encoderFlags = [],
     encoders: encoderCount = 1,
   } = options;
   const nats = await startNatsServer();
@@ -106,7 +108,7 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
   const startOneEncoder = async () => {
     const argv = ['--nats', nats.address, '--port', '0', '--model', modelFolder, '--engine', 'onnx'];
     const running = await startEncoder(
-      resolveConfig(ENCODER_CONFIG, { argv, env: {} }),
+      resolveConfig(ENCODER_CONFIG, { argv: [...argv, ...encoderFlags], env: {} }),
       createLog('encoder', 'test', LOG_LEVEL),
     );
     stops.push(() => running.drain());

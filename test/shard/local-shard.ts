@@ -2,7 +2,7 @@ import type { ModelSettings } from '../../src/runtime/cluster-state.js';
 import { AttributeNumbers } from '../../src/shard/apply/attribute-numbers.js';
 import { JOURNAL_LIMITS, type BlobEvents, type JournalLimits } from '../../src/shard/apply/blob-compactor.js';
 import { LogApplier } from '../../src/shard/apply/log-applier.js';
-import { openShardIndex, type ShardIndex } from '../../src/shard/index/shard-index.js';
+import { openShardIndex, type IndexTuning, type ShardIndex } from '../../src/shard/index/shard-index.js';
 import { PartitionSearch } from '../../src/shard/search/partition-search.js';
 import { RecordStore } from '../../src/shard/store/record-store.js';
 import { MODEL, PARTITION_COUNT } from './records.js';
@@ -38,13 +38,15 @@ export interface LocalShardOptions {
   readonly journalLimits?: JournalLimits;
   /** Put between the applier and its store. */
   readonly wrap?: (store: RecordStore) => RecordStore;
+  readonly tuning?: IndexTuning;
 }
 
 export async function openLocalShard(folder: string, options: LocalShardOptions = {}): Promise<LocalShard> {
   const { model = MODEL, partitions = Array.from({ length: PARTITION_COUNT }, (_, p) => p) } = options;
   const store = await RecordStore.open(folder, PARTITION_COUNT, STORE_OPTIONS);
   const attributes = await AttributeNumbers.load(store);
-  const index = await openShardIndex({ ...model, searchThreads: 1, queueLengthMax: 100 });
+  const { tuning = {} } = options;
+  const index = await openShardIndex({ ...model, searchThreads: 1, queueLengthMax: 100, tuning });
   const applier = new LogApplier({
     ...{ index, attributes, model, partitionCount: PARTITION_COUNT },
     store: options.wrap?.(store) ?? store,

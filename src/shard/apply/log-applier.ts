@@ -81,6 +81,7 @@ export class LogApplier {
   #commitFailed = false;
   /** Ids that the store may show already and the index not yet. */
   #idsUnderWay: ReadonlySet<string> = new Set();
+  #changeCount = 0;
 
   constructor(options: LogApplierOptions) {
     this.#options = options;
@@ -186,13 +187,23 @@ export class LogApplier {
     });
     await this.#publishing.run(async () => {
       this.#idsUnderWay = ids;
+      this.#changeCount++;
       try {
         await this.#publish(changes, last.sequence);
       } finally {
+        this.#changeCount++;
         this.#idsUnderWay = new Set();
       }
     });
     return { ...counts, staleCount };
+  }
+
+  /**
+   * Odd while a batch is between store and index. Twice the same even number: store and index are as they were, and were
+   * all the time in between.
+   */
+  get changeCount(): number {
+    return this.#changeCount;
   }
 
   /** Runs a task while no batch is between store and index. */

@@ -57,9 +57,9 @@ describe('resolving hits', () => {
       [7n, 2],
     ]);
     const resolved = await resolveHits(store, hits, QUERY, MODEL_TAG);
-    assert.deepEqual(resolved?.imageIds, ['Z', 'b', 'alone', 'a']);
+    assert.deepEqual(resolved?.hits.imageIds, ['Z', 'b', 'alone', 'a']);
     const cut = await resolveHits(store, indexHits([[7n, 1]]), QUERY, MODEL_TAG);
-    assert.deepEqual(cut?.imageIds, ['Z']);
+    assert.deepEqual(cut?.hits.imageIds, ['Z']);
   });
 
   it('says so where a hit has no image any more, or one at another distance', async (test) => {
