@@ -22,6 +22,8 @@ export interface GrpcClientOptions {
   readonly messageBytesMax: number;
   /** What an unreachable server is called in errors. */
   readonly unavailable: ErrorCode;
+  /** Whether it has a connection to itself; otherwise clients of one server in one process share theirs. @default false */
+  readonly ownConnection?: boolean;
 }
 
 export interface CallOptions {
@@ -63,6 +65,7 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
     // a killed server is back within seconds: find it again soon
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
+    'grpc.use_local_subchannel_pool': options.ownConnection === true ? 1 : 0,
   });
   const methodOf = (rpc: string): unknown => {
     const method = (client as unknown as Record<string, unknown>)[rpc];

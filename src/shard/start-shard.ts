@@ -93,6 +93,11 @@ class ShardServer implements RunningShard {
           partition,
           this.#replicas?.applier.imageCount(partition) ?? 0,
         ]),
+      deltaRowsByPartition: () =>
+        (this.#replicas?.indexStats().partitions ?? []).map(({ partition, deltaRows }) => [
+          partition,
+          deltaRows,
+        ]),
       foreignImages: () => this.#replicas?.applier.foreignImageCount() ?? 0,
       lag: () => this.#replicas?.lag() ?? 0,
       queuedSearches: () => this.#replicas?.indexStats().queuedQueries ?? 0,
