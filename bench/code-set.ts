@@ -76,6 +76,7 @@ export function makeCodeSet(options: CodeSetOptions): PackedRows[] {
       codes: makeCodes(random, count, codeBytes, options.distribution, centres),
       tieKeys: makeTieKeys(random, count, partition, options.partitions),
       fineCodes: random.bytes((count * options.fineCodeBits) / 8),
+      attributes: new Uint32Array(count),
     };
   });
 }

@@ -73,7 +73,12 @@ export async function runEncodeBench(options: EncodeBenchOptions): Promise<Encod
     log,
   });
   const { inputSize, modelVersion } = inference.engine;
-  const settings = { limits: DEFAULT_IMAGE_LIMITS, inputSize, thumbnailEdgeMaxPixels: 128 };
+  const settings = {
+    limits: DEFAULT_IMAGE_LIMITS,
+    inputSize,
+    thumbnailEdgeMaxPixels: 128,
+    patientHashKey: '',
+  };
   const decoder = new Decoder({
     threads: decodeThreads,
     queueLengthMax: QUEUE_LENGTH_MAX,

@@ -113,6 +113,13 @@ export const COORDINATOR_CONFIG = {
     max: 10_000,
     description: 'Queries of one stream at a time; while there are as many, no more are read',
   },
+  rangeStreamsMax: {
+    kind: 'integer',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    description: 'Range searches at a time; one more is refused with OVERLOADED',
+  },
   codesKeepPerPartition: {
     kind: 'integer',
     default: 10_000,

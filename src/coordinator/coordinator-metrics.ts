@@ -10,6 +10,7 @@ export interface CoordinatorMetrics {
   readonly searchSeconds: Histogram<'query'>;
   readonly searchFailures: Counter;
   readonly partialAnswers: Counter;
+  readonly rangePages: Counter;
   readonly codesTrimmed: Counter;
 }
 
@@ -75,6 +76,11 @@ export function createCoordinatorMetrics(registry: Registry, gauges: Coordinator
     partialAnswers: new Counter({
       name: 'kinscan_search_partial_total',
       help: 'Answers that not every partition took part in',
+      registers,
+    }),
+    rangePages: new Counter({
+      name: 'kinscan_range_pages_total',
+      help: 'Pages of range searches that were searched',
       registers,
     }),
     codesTrimmed: new Counter({

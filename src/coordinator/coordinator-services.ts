@@ -23,6 +23,7 @@ import { NatsIndexingProbe } from './indexing-probe.js';
 import { IngestService } from './ingest-service.js';
 import { LogTrimmer } from './log-trimmer.js';
 import { QueueSweeper } from './queue-sweeper.js';
+import { RangeService } from './range-service.js';
 import { RecordFetcher } from './record-fetcher.js';
 import type { CoordinatorServices } from './rpc-handlers.js';
 import { SearchService } from './search-service.js';
@@ -98,14 +99,15 @@ export async function buildServices(environment: CoordinatorEnvironment): Promis
     searchesInFlight: () => searching.count,
     indexedWaiters: () => waiting.count,
   });
-  const search = new SearchService({
+  const searchOptions = {
     cluster,
     shardServers,
     sources: { encoders, fetcher, imageBytesMax: config.imageBytesMax },
     limiter: searching,
     clock,
     metrics,
-  });
+  };
+  const search = new SearchService(searchOptions);
   const services: CoordinatorServices = {
     ingest: new IngestService({
       publisher,
@@ -124,6 +126,7 @@ export async function buildServices(environment: CoordinatorEnvironment): Promis
       drainSignal,
     }),
     search,
+    range: new RangeService({ ...searchOptions, streamsMax: config.rangeStreamsMax, drainSignal }),
     deletion: new DeleteService({ publisher, publishing, tracker, fetcher, clock }),
     deadLetters: new DeadLettersService(new DeadLetterStore(manager, reader, objects), publisher),
     fetcher,

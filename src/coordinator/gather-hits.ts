@@ -19,6 +19,8 @@ export interface GatherOptions {
 
 export interface GatheredHits {
   readonly hits: Hit[];
+  /** The first k of all, those that were deleted meanwhile included. */
+  readonly winners: HitList;
   /** Partitions whose shard server answered to the end. */
   readonly partitionsAnswered: number;
   /** The last failure, where a shard server found hits and was gone when their metadata was asked for. */
@@ -26,7 +28,7 @@ export interface GatheredHits {
 }
 
 /**
- * Merges what the shard servers found into the first k and fetches metadata for those alone, unless it came with the hits.
+ * Merges what the shard servers found into the first k (groups, where they grouped) and fetches metadata for those alone, unless it came with the hits.
  *
  * A shard server that fails between its search and its fetch counts as not having answered: the rest is merged again, so
  * that an answer is always the exact first k of the partitions that it counts. A winner that was deleted in between is
@@ -65,7 +67,7 @@ export async function gatherHits(options: GatherOptions): Promise<GatheredHits> 
     await Promise.all(fetches);
     if (failed.size === 0) {
       const partitionsAnswered = new Set(answers.flatMap(({ partitions }) => partitions)).size;
-      return { hits: hitsOf(winners, records), partitionsAnswered, failure };
+      return { hits: hitsOf(winners, records), winners, partitionsAnswered, failure };
     }
     answers = answers.filter((answer) => !failed.has(answer));
   }

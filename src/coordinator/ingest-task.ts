@@ -1,5 +1,6 @@
 import { KinscanError } from '../core/errors.js';
 import { contentImageId, validateImageId } from '../core/image-id.js';
+import { isCalendarDate, isPatientHash, isUid } from '../core/metadata-values.js';
 import type { ImageMetadata } from '../generated/kinscan/v1/ImageMetadata.js';
 import type { IngestRequest__Output } from '../generated/kinscan/v1/IngestRequest.js';
 import { identifyImage } from '../imaging/identify-image.js';
@@ -47,7 +48,27 @@ function clientMetadata({ metadata }: IngestRequest__Output): ImageMetadata {
     bodyPart: limited('body_part', metadata.bodyPart, FIELD_BYTES_MAX),
     laterality: limited('laterality', metadata.laterality, FIELD_BYTES_MAX),
     label: limited('label', metadata.label, LABEL_BYTES_MAX),
+    studyInstanceUid: uid('study_instance_uid', metadata.studyInstanceUid),
+    seriesInstanceUid: uid('series_instance_uid', metadata.seriesInstanceUid),
+    studyDate: date('study_date', metadata.studyDate),
+    patientHash: hash('patient_hash', metadata.patientHash),
   };
+}
+
+/** Absent values, '' and 0, are as good as valid ones in the functions below. */
+function uid(field: string, value: string): string {
+  if (value === '' || isUid(value)) return value;
+  throw new KinscanError('INVALID_ARGUMENT', `${field} is at most 64 digits and dots`);
+}
+
+function date(field: string, value: number): number {
+  if (value === 0 || isCalendarDate(value)) return value;
+  throw new KinscanError('INVALID_ARGUMENT', `${field} is a day, as the number YYYYMMDD`);
+}
+
+function hash(field: string, value: string): string {
+  if (value === '' || isPatientHash(value)) return value;
+  throw new KinscanError('INVALID_ARGUMENT', `${field} is 64 lower-case hexadecimal digits`);
 }
 
 function limited(field: string, value: string, bytesMax: number): string {

@@ -2,17 +2,26 @@ import { assertCodeLength } from '../core/code.js';
 import { KinscanError } from '../core/errors.js';
 import { validateImageId } from '../core/image-id.js';
 import type { Code__Output } from '../generated/kinscan/v1/Code.js';
+import type { ImageMetadata__Output } from '../generated/kinscan/v1/ImageMetadata.js';
 import type { SearchRequest__Output } from '../generated/kinscan/v1/SearchRequest.js';
 import type { ModelSettings } from '../runtime/cluster-state.js';
 import type { Deadline } from './deadline.js';
 import type { Encoders } from './encoders.js';
 import type { RecordFetcher } from './record-fetcher.js';
 
+/** The part of a request that says what is looked for. */
+export type QueryRequest = Pick<
+  SearchRequest__Output,
+  'query' | 'image' | 'imageId' | 'code' | 'frameNumber' | 'modelVersion'
+>;
+
 /** A query as a code. */
 export interface QueryCode {
   readonly code: Code__Output;
   /** null where the model makes none, and for a query by code. */
   readonly fineCode: Code__Output | null;
+  /** What is known of the query image; null for a query by code. */
+  readonly metadata: ImageMetadata__Output | null;
 }
 
 export interface QueryCodeSources {
@@ -29,7 +38,7 @@ const CODE_ONLY = { includeThumbnail: false, includeEmbedding: false };
  *   what the encoder finds wrong, CODE_LENGTH_MISMATCH, MODEL_VERSION_MISMATCH, ENCODER_UNAVAILABLE, SHARD_UNAVAILABLE
  */
 export async function queryCodeOf(
-  request: SearchRequest__Output,
+  request: QueryRequest,
   model: ModelSettings,
   sources: QueryCodeSources,
   deadline: Deadline,
@@ -47,7 +56,7 @@ export async function queryCodeOf(
 }
 
 async function encodedCode(
-  request: SearchRequest__Output,
+  request: QueryRequest,
   model: ModelSettings,
   { encoders, imageBytesMax }: QueryCodeSources,
   deadline: Deadline,
@@ -63,7 +72,7 @@ async function encodedCode(
   const encoded = await encoders.encode({ image, frameNumber: request.frameNumber }, deadline);
   checkModelVersion(encoded.modelVersion, model);
   if (encoded.code === null) throw new KinscanError('INTERNAL', 'an encoder answered without a code');
-  return { code: encoded.code, fineCode: presentOrNull(encoded.fineCode) };
+  return { code: encoded.code, fineCode: presentOrNull(encoded.fineCode), metadata: encoded.metadata };
 }
 
 async function storedCode(
@@ -77,10 +86,10 @@ async function storedCode(
   if (record === undefined) throw new KinscanError('IMAGE_NOT_FOUND', 'no image with this id is indexed');
   checkModelVersion(record.modelVersion, model);
   if (record.code === null) throw new KinscanError('CORRUPT_RECORD', 'a stored record has no code');
-  return { code: record.code, fineCode: presentOrNull(record.fineCode) };
+  return { code: record.code, fineCode: presentOrNull(record.fineCode), metadata: record.metadata };
 }
 
-function givenCode(request: SearchRequest__Output, model: ModelSettings): QueryCode {
+function givenCode(request: QueryRequest, model: ModelSettings): QueryCode {
   const { code, modelVersion } = request;
   if (code === null || code === undefined) throw new KinscanError('INVALID_ARGUMENT', 'the code is missing');
   if (modelVersion !== '') checkModelVersion(modelVersion, model);
@@ -91,7 +100,7 @@ function givenCode(request: SearchRequest__Output, model: ModelSettings): QueryC
     );
   }
   assertCodeLength(code.bits, model.codeBits);
-  return { code, fineCode: null };
+  return { code, fineCode: null, metadata: null };
 }
 
 function checkModelVersion(modelVersion: string, model: ModelSettings): void {

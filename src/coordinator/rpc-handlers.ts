@@ -2,6 +2,7 @@ import { KinscanError } from '../core/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import {
   duplex,
+  serverStream,
   unary,
   type CallContext,
   type ServiceHandlers,
@@ -16,6 +17,7 @@ import type { DeleteService } from './delete-service.js';
 import { getImage } from './get-image.js';
 import type { IngestService } from './ingest-service.js';
 import { withNats } from './nats-faults.js';
+import type { RangeService } from './range-service.js';
 import type { RecordFetcher } from './record-fetcher.js';
 import type { SearchService } from './search-service.js';
 import { searchStreamHandler, type SearchStreamOptions } from './search-stream.js';
@@ -23,6 +25,7 @@ import { searchStreamHandler, type SearchStreamOptions } from './search-stream.j
 export interface CoordinatorServices {
   readonly ingest: IngestService;
   readonly search: SearchService;
+  readonly range: RangeService;
   readonly deletion: DeleteService;
   readonly deadLetters: DeadLettersService;
   readonly fetcher: RecordFetcher;
@@ -35,7 +38,7 @@ export interface CoordinatorServices {
 
 /** The public services Retrieval and DeadLetters. */
 export function rpcHandlers(services: CoordinatorServices): Partial<Record<ServiceName, ServiceHandlers>> {
-  const { ingest, search, deletion, deadLetters, fetcher, clock, drainSignal, log } = services;
+  const { ingest, search, range, deletion, deadLetters, fetcher, clock, drainSignal, log } = services;
   const serve = <Request, Response>(handler: UnaryHandler<Request, Response>) =>
     unary<Request, Response>(log, async (request, context) => {
       if (drainSignal.aborted) {
@@ -49,6 +52,9 @@ export function rpcHandlers(services: CoordinatorServices): Partial<Record<Servi
       Ingest: duplex(log, ingest.serve),
       Search: serve(search.search.bind(search)),
       SearchStream: duplex(log, searchStreamHandler(services.searchStream)),
+      SearchRange: serverStream(log, (request: Parameters<typeof range.stream>[0], send, context) =>
+        withNats(() => range.stream(request, send, context)),
+      ),
       GetImage: serve((request: Parameters<typeof getImage>[0], context) =>
         getImage(request, fetcher, deadlineOf(context)),
       ),

@@ -2,6 +2,9 @@ import type { KinscanError } from '../core/errors.js';
 import { toKinscanError, type ErrorCode } from '../core/errors.js';
 import { unpackHitList, type HitList } from '../core/hit-list.js';
 import type { Code } from '../generated/kinscan/v1/Code.js';
+import type { Cursor } from '../generated/kinscan/v1/Cursor.js';
+import type { Filter } from '../generated/kinscan/v1/Filter.js';
+import type { GroupBy } from '../generated/kinscan/v1/GroupBy.js';
 import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
 import type { PartitionPosition } from '../generated/kinscan/v1/PartitionPosition.js';
 import type { ClusterView } from './cluster-view.js';
@@ -19,6 +22,11 @@ export interface ScatterQuery {
   readonly modelVersion: string;
   readonly token: readonly PartitionPosition[];
   readonly includeThumbnails: boolean;
+  /** null: every image passes. */
+  readonly filter: Filter | null;
+  readonly groupBy: GroupBy;
+  /** Only what lies behind it; null: from the beginning. */
+  readonly after: Cursor | null;
 }
 
 /** What one shard server found in some partitions. */
@@ -47,6 +55,7 @@ const TIME_SHARE = 0.9;
 const QUERY_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'INVALID_ARGUMENT',
   'INVALID_K',
+  'INVALID_FILTER',
   'MODEL_VERSION_MISMATCH',
   'CODE_LENGTH_MISMATCH',
 ]);

@@ -33,6 +33,15 @@ export const ERROR_TABLE = {
     meaning: 'The image id is empty, longer than 512 bytes of UTF-8, or holds control characters.',
   },
   INVALID_K: { grpcStatus: 'INVALID_ARGUMENT', meaning: 'k is not between 1 and 10,000.' },
+  INVALID_FILTER: {
+    grpcStatus: 'INVALID_ARGUMENT',
+    meaning:
+      'The filter has too many or too long values, a value that its field cannot have, or no possible dates.',
+  },
+  QUERY_VALUE_UNKNOWN: {
+    grpcStatus: 'INVALID_ARGUMENT',
+    meaning: "The filter excludes the query's own study or patient, and the query's is not known.",
+  },
   EMPTY_IMAGE: { grpcStatus: 'INVALID_ARGUMENT', meaning: 'The image has no bytes.' },
   IMAGE_TOO_LARGE: {
     grpcStatus: 'INVALID_ARGUMENT',

@@ -1,8 +1,11 @@
+import { KinscanError } from '../core/errors.js';
 import { IMAGE_BYTES_MAX_DEFAULT } from '../runtime/message-limits.js';
 import type { ConfigOf, ConfigTable } from '../runtime/config.js';
 import { portOptions, ROLE_OPTIONS } from '../runtime/role-options.js';
 
 const MIB = 1024 * 1024;
+/** Whoever guesses the key can try all patient ids: 32 hexadecimal digits are 128 bits. */
+const PATIENT_HASH_KEY_LENGTH_MIN = 32;
 
 /** All that can be set of an encoder node. */
 export const ENCODER_CONFIG = {
@@ -115,6 +118,21 @@ export const ENCODER_CONFIG = {
     max: 100_000,
     description: 'frames of one DICOM instance',
   },
+  patientHashKey: {
+    kind: 'string',
+    default: '',
+    secret: true,
+    description:
+      'secret key, 32 characters or more, that makes patient hashes of DICOM patient ids; the same on every encoder, for good; empty: none are made',
+  },
 } as const satisfies ConfigTable;
 
 export type EncoderConfig = ConfigOf<typeof ENCODER_CONFIG>;
+
+/** What the table cannot say. @throws KinscanError INVALID_ARGUMENT, without the key in the text */
+export function checkEncoderConfig({ patientHashKey }: EncoderConfig): void {
+  if (patientHashKey !== '' && patientHashKey.length < PATIENT_HASH_KEY_LENGTH_MIN) {
+    const message = `--patient-hash-key has at least ${PATIENT_HASH_KEY_LENGTH_MIN} characters`;
+    throw new KinscanError('INVALID_ARGUMENT', message);
+  }
+}

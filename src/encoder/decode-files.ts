@@ -34,7 +34,7 @@ export async function decodeFiles(
 }
 
 async function decodeFile(request: DecodeRequest, settings: DecodeSettings): Promise<DecodedFile> {
-  const image = await openImage(request.bytes, settings.limits);
+  const image = await openImage(request.bytes, settings.limits, settings.patientHashKey);
   const { frameCount } = image;
   if (request.firstFrame >= frameCount) {
     throw new KinscanError(

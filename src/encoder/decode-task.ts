@@ -9,6 +9,8 @@ export interface DecodeSettings {
   readonly inputSize: number;
   /** Longer side of a thumbnail, in pixels. */
   readonly thumbnailEdgeMaxPixels: number;
+  /** Secret; empty: no patient hashes are made. */
+  readonly patientHashKey: string;
 }
 
 /** Some frames of one file. */

@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/log.js';
 import type { Decoder } from './decoder.js';
 import type { EncoderMetrics } from './encoder-metrics.js';
 import type { Inference } from './inference.js';
+import { mergeMetadata } from './merge-metadata.js';
 
 /** What a refused query is told to wait, in milliseconds. */
 const RETRY_AFTER_MS = 100;
@@ -65,5 +66,6 @@ async function encodeQuery(
     }),
     embedding: Array.from(embedding),
     modelVersion: inference.engine.modelVersion,
+    metadata: mergeMetadata(frame.metadata, null),
   };
 }

@@ -9,7 +9,7 @@ import { startMetricsServer, type MetricsServer } from '../runtime/metrics-serve
 import { connectNats } from '../runtime/nats.js';
 import { softwareVersion } from '../runtime/software-version.js';
 import { ensureStreams, STREAM_LIMITS_DEFAULT } from '../runtime/streams.js';
-import type { EncoderConfig } from './config.js';
+import { checkEncoderConfig, type EncoderConfig } from './config.js';
 import type { DecodeSettings } from './decode-task.js';
 import { Decoder } from './decoder.js';
 import { encodeService } from './encode-service.js';
@@ -40,9 +40,11 @@ type Closer = () => Promise<unknown>;
 
 /**
  * Starts an encoder node; resolves when it is warm, answers queries and pulls images.
- * @throws KinscanError INVALID_MODEL, MODEL_VERSION_MISMATCH, LOG_UNAVAILABLE, NOT_READY, INVALID_ARGUMENT (port)
+ * @throws KinscanError INVALID_MODEL, MODEL_VERSION_MISMATCH, LOG_UNAVAILABLE, NOT_READY, INVALID_ARGUMENT (port,
+ *   patient hash key)
  */
 export async function startEncoder(config: EncoderConfig, log: Logger): Promise<RunningEncoder> {
+  checkEncoderConfig(config);
   const closers: Closer[] = [];
   try {
     return await start(config, log, closers);
@@ -149,6 +151,7 @@ function decodeSettings(config: EncoderConfig, { engine }: Inference): DecodeSet
     limits: { bytesMax, pixelsMax, framesMax },
     inputSize: engine.inputSize,
     thumbnailEdgeMaxPixels: THUMBNAIL_EDGE_MAX_PIXELS,
+    patientHashKey: config.patientHashKey,
   };
 }
 

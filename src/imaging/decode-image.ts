@@ -10,10 +10,12 @@ import { decodeRaster } from './raster.js';
  * @throws KinscanError, here or from readFrame, and nothing else whatever the bytes: EMPTY_IMAGE, IMAGE_TOO_LARGE,
  * UNSUPPORTED_FORMAT, UNSUPPORTED_TRANSFER_SYNTAX, UNSUPPORTED_PHOTOMETRIC, NO_PIXEL_DATA, PIXEL_LIMIT_EXCEEDED,
  * CORRUPT_IMAGE
+ * @param patientHashKey secret; empty: the metadata have no patient hash
  */
 export async function openImage(
   bytes: Uint8Array,
   limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
+  patientHashKey = '',
 ): Promise<OpenImage> {
   if (bytes.length === 0) throw new KinscanError('EMPTY_IMAGE', 'the image has no bytes');
   if (bytes.length > limits.bytesMax) {
@@ -23,7 +25,7 @@ export async function openImage(
   if (format === undefined) {
     throw new KinscanError('UNSUPPORTED_FORMAT', 'the bytes are not PNG, JPEG, TIFF or DICOM');
   }
-  if (format === 'dicom') return openDicom(bytes, limits);
+  if (format === 'dicom') return openDicom(bytes, limits, patientHashKey);
   const readFrame = async (): Promise<DecodedFrame> => {
     const frame = await decodeRaster(bytes, format, limits);
     return { frame, metadata: { rows: frame.height, columns: frame.width } };

@@ -3,6 +3,7 @@ import {
   loadPackageDefinition,
   type Client,
   type ClientDuplexStream,
+  type ClientReadableStream,
   type ClientUnaryCall,
   type GrpcObject,
   type ServiceClientConstructor,
@@ -13,7 +14,7 @@ import { fromGrpcError } from './grpc-error.js';
 import type { ServiceName } from './grpc-server.js';
 import { protoDefinition } from './proto.js';
 
-export type { ClientDuplexStream } from '@grpc/grpc-js';
+export type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
 
 export interface GrpcClientOptions {
   /** host:port */
@@ -31,6 +32,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface StreamOptions {
+  /** @default none: the stream may last */
+  readonly timeoutMs?: number;
+}
+
 /** A client of one service on one server; one connection, kept open. */
 export interface GrpcClient {
   /**
@@ -39,11 +45,14 @@ export interface GrpcClient {
    * @throws KinscanError
    */
   call<Request, Response>(rpc: string, request: Request, options: CallOptions): Promise<Response>;
-  /** A bidirectional stream; turn its errors with `streamError`. */
-  duplex<Request, Response>(
+  /** A call that is answered with a stream, to be read with `for await` or cancelled; turn its errors with `streamError`. */
+  serverStream<Request, Response>(
     rpc: string,
-    options?: { readonly timeoutMs?: number },
-  ): ClientDuplexStream<Request, Response>;
+    request: Request,
+    options?: StreamOptions,
+  ): ClientReadableStream<Response>;
+  /** A bidirectional stream; turn its errors with `streamError`. */
+  duplex<Request, Response>(rpc: string, options?: StreamOptions): ClientDuplexStream<Request, Response>;
   streamError(error: Error): KinscanError;
   close(): void;
 }
@@ -53,6 +62,7 @@ type UnaryMethod = (
   options: { deadline: number },
   callback: (error: ServiceError | null, response: unknown) => void,
 ) => ClientUnaryCall;
+type ServerStreamMethod = (request: unknown, options: { deadline?: number }) => unknown;
 type DuplexMethod = (options: { deadline?: number }) => unknown;
 
 export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
@@ -75,13 +85,17 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
   return {
     call: (rpc, request, callOptions) =>
       unaryCall(methodOf(rpc) as UnaryMethod, request, callOptions, options.unavailable),
-    duplex: <Request, Response>(rpc: string, { timeoutMs }: { readonly timeoutMs?: number } = {}) =>
-      (methodOf(rpc) as DuplexMethod)(
-        timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
-      ) as ClientDuplexStream<Request, Response>,
+    serverStream: <Request, Response>(rpc: string, request: Request, options: StreamOptions = {}) =>
+      (methodOf(rpc) as ServerStreamMethod)(request, deadlineOf(options)) as ClientReadableStream<Response>,
+    duplex: <Request, Response>(rpc: string, options: StreamOptions = {}) =>
+      (methodOf(rpc) as DuplexMethod)(deadlineOf(options)) as ClientDuplexStream<Request, Response>,
     streamError: (error) => fromGrpcError(error as ServiceError, options.unavailable),
     close: () => client.close(),
   };
+}
+
+function deadlineOf({ timeoutMs }: StreamOptions): { deadline?: number } {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 }
 
 function unaryCall<Response>(

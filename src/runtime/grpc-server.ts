@@ -6,6 +6,7 @@ import {
   setLogVerbosity,
   type GrpcObject,
   type handleBidiStreamingCall,
+  type handleServerStreamingCall,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerUnaryCall,
@@ -35,7 +36,17 @@ export type DuplexHandler<Request, Response> = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** Handlers of one service by rpc name, made with `unary` and `duplex`. */
+/**
+ * Answers one request with many messages.
+ * @param send resolves once the message is on its way and the client is ready for more; rejects where the call has ended
+ */
+export type StreamHandler<Request, Response> = (
+  request: Request,
+  send: (message: Response) => Promise<void>,
+  context: CallContext,
+) => Promise<void>;
+
+/** Handlers of one service by rpc name, made with `unary`, `serverStream` and `duplex`. */
 export type ServiceHandlers = UntypedServiceImplementation;
 
 export interface GrpcServerOptions {
@@ -60,6 +71,8 @@ setLogVerbosity(logVerbosity.NONE);
 
 /** Deadline for calls whose client named none. */
 export const CALL_TIMEOUT_MAX_MS = 60_000;
+/** The same for calls that answer with a stream. */
+export const STREAM_TIMEOUT_MAX_MS = 3_600_000;
 
 /** A gRPC server with the named services, grpc.health.v1 and server reflection. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
@@ -115,13 +128,43 @@ function drain(server: Server, timeoutMs: number): Promise<void> {
 /** A unary rpc: what it throws becomes a gRPC status with a stable code. */
 export function unary<Request, Response>(log: Logger, handler: UnaryHandler<Request, Response>) {
   return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
-    const { signal, timeoutMs, end } = contextOf(call);
+    const { signal, timeoutMs, end } = contextOf(call, CALL_TIMEOUT_MAX_MS);
     handler(call.request, { signal, timeoutMs })
       .then(
         (response) => reply(null, response),
         (thrown: unknown) => {
           logFailure(log, thrown);
           reply(toGrpcStatus(thrown));
+        },
+      )
+      .finally(end);
+  };
+}
+
+/** A rpc that answers with a stream; the stream ends when the handler resolves, or with a status where it throws. */
+export function serverStream<Request, Response>(
+  log: Logger,
+  handler: StreamHandler<Request, Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const { signal, timeoutMs, end } = contextOf(call, STREAM_TIMEOUT_MAX_MS);
+    // the callback comes when HTTP/2's flow control has let the message go: that is the back-pressure
+    const send = (message: Response) =>
+      new Promise<void>((resolve, reject) => {
+        const abort = () => reject(signal.reason as Error);
+        if (signal.aborted) return abort();
+        signal.addEventListener('abort', abort, { once: true });
+        call.write(message, () => {
+          signal.removeEventListener('abort', abort);
+          resolve();
+        });
+      });
+    handler(call.request, send, { signal, timeoutMs })
+      .then(
+        () => void call.end(),
+        (thrown: unknown) => {
+          logFailure(log, thrown);
+          call.emit('error', toGrpcStatus(thrown));
         },
       )
       .finally(end);
@@ -146,10 +189,13 @@ export function duplex<Request, Response>(
   };
 }
 
-function contextOf(call: ServerUnaryCall<unknown, unknown>) {
+function contextOf(
+  call: Pick<ServerUnaryCall<unknown, unknown>, 'getDeadline' | 'on'>,
+  timeoutMaxMs: number,
+) {
   const deadline = call.getDeadline();
   const untilDeadline = (deadline instanceof Date ? deadline.getTime() : deadline) - Date.now();
-  const timeoutMs = Math.max(0, Math.min(untilDeadline, CALL_TIMEOUT_MAX_MS));
+  const timeoutMs = Math.max(0, Math.min(untilDeadline, timeoutMaxMs));
   const abort = new AbortController();
   const timer = setTimeout(
     () => abort.abort(new KinscanError('DEADLINE_EXCEEDED', 'the deadline passed')),

@@ -10,6 +10,11 @@ export interface ShardGauges {
   lag(): number;
   queuedSearches(): number;
   indexBytes(): number;
+  indexReservedBytes(): number;
+  attributeSets(): number;
+  attributeBytes(): number;
+  storeMemoryBytes(): number;
+  storeFileBytes(): number;
   isReady(): boolean;
 }
 
@@ -23,6 +28,10 @@ export interface ShardMetrics {
   readonly foreignRecords: Counter;
   readonly searchSeconds: Histogram;
   readonly refusedSearches: Counter<'code'>;
+  readonly corruptBlobs: Counter;
+  readonly compactions: Counter;
+  readonly failedCompactions: Counter;
+  readonly loadedPartitions: Counter<'source'>;
 }
 
 export function createShardMetrics(registry: Registry, gauges: ShardGauges): ShardMetrics {
@@ -63,7 +72,7 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
   gauge('kinscan_shard_search_queue_length', 'Searches that wait for a thread.', () =>
     gauges.queuedSearches(),
   );
-  gauge('kinscan_shard_index_bytes', 'Memory of the index.', () => gauges.indexBytes());
+  memoryGauges(gauge, gauges);
   gauge('kinscan_shard_ready', '1 where all hosted partitions have caught up.', () =>
     Number(gauges.isReady()),
   );
@@ -78,6 +87,18 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
       buckets: LATENCY_BUCKETS_SECONDS,
       registers,
     }),
+    corruptBlobs: counter('kinscan_shard_corrupt_blobs_total', 'Partitions whose blobs were damaged.'),
+    compactions: counter(
+      'kinscan_shard_compactions_total',
+      'Times that the blobs of a partition were written.',
+    ),
+    failedCompactions: counter('kinscan_shard_failed_compactions_total', 'Of these, attempts that failed.'),
+    loadedPartitions: new Counter({
+      name: 'kinscan_shard_loaded_partitions_total',
+      help: 'Partitions read at start-up or when placed, from their blobs or, slowly, from their tie entries.',
+      labelNames: ['source'],
+      registers,
+    }),
     refusedSearches: new Counter({
       name: 'kinscan_shard_refused_searches_total',
       help: 'Searches that were not answered, by error code.',
@@ -85,4 +106,26 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
       registers,
     }),
   };
+}
+
+function memoryGauges(
+  gauge: (name: string, help: string, read: () => number) => void,
+  gauges: ShardGauges,
+): void {
+  gauge('kinscan_shard_index_bytes', 'Memory of the index in use.', () => gauges.indexBytes());
+  gauge(
+    'kinscan_shard_index_reserved_bytes',
+    'Address space of the index; untouched pages take no memory.',
+    () => gauges.indexReservedBytes(),
+  );
+  gauge('kinscan_shard_attribute_sets', 'Distinct attribute sets.', () => gauges.attributeSets());
+  gauge('kinscan_shard_attribute_bytes', 'Memory of the table of attribute sets.', () =>
+    gauges.attributeBytes(),
+  );
+  gauge('kinscan_shard_store_memory_bytes', 'Memory of RocksDB: cache, write buffers, tables.', () =>
+    gauges.storeMemoryBytes(),
+  );
+  gauge('kinscan_shard_store_file_bytes', 'Sorted files of the store that are current.', () =>
+    gauges.storeFileBytes(),
+  );
 }

@@ -5,8 +5,10 @@ import type { ModelSettings } from '../runtime/cluster-state.js';
 import { systemClock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/log.js';
 import type { NatsConnection } from '../runtime/nats.js';
+import { AttributeNumbers } from './apply/attribute-numbers.js';
+import type { BlobEvents } from './apply/blob-compactor.js';
 import { LogApplier, type ApplyOutcome } from './apply/log-applier.js';
-import { Mutex } from './apply/mutex.js';
+import { Mutex } from './mutex.js';
 import type { ShardConfig } from './config.js';
 import { LogFollower } from './follow/log-follower.js';
 import { openShardIndex, type ShardIndex } from './index/shard-index.js';
@@ -23,6 +25,7 @@ export interface ShardReplicasOptions {
   readonly ensureLog: () => Promise<void>;
   readonly log: Logger;
   readonly onApplied: (outcome: ApplyOutcome) => void;
+  readonly blobEvents: BlobEvents;
   readonly onReady: () => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -45,12 +48,17 @@ export class ShardReplicas {
   #ready = false;
   #closed = false;
 
-  private constructor(options: ShardReplicasOptions, store: RecordStore, index: ShardIndex) {
+  private constructor(
+    options: ShardReplicasOptions,
+    store: RecordStore,
+    index: ShardIndex,
+    attributes: AttributeNumbers,
+  ) {
     this.#options = options;
     this.#store = store;
     this.#index = index;
     this.model = options.model;
-    this.applier = new LogApplier({ ...options, store, index });
+    this.applier = new LogApplier({ ...options, store, index, attributes });
     this.search = new PartitionSearch({
       store,
       index,
@@ -67,13 +75,14 @@ export class ShardReplicas {
       writeBufferBytes: config.storeWriteBufferBytes,
     });
     try {
+      const attributes = await AttributeNumbers.load(store);
       const index = await openShardIndex({
         codeBits: model.codeBits,
         fineCodeBits: model.fineCodeBits,
         searchThreads: config.searchThreads,
         queueLengthMax: config.searchQueueLengthMax,
       });
-      return new ShardReplicas(options, store, index);
+      return new ShardReplicas(options, store, index, attributes);
     } catch (error) {
       await store.close();
       throw error;
@@ -126,6 +135,10 @@ export class ShardReplicas {
     return this.#index.stats();
   }
 
+  storeUsage() {
+    return this.#store.usage();
+  }
+
   /** Ends the batch under way, then searches under way, then closes the store. May be called again. */
   async close(): Promise<void> {
     await this.#placing.run(async () => {
@@ -133,6 +146,7 @@ export class ShardReplicas {
       this.#closed = true;
       this.#ready = false;
       await this.#follower?.stop();
+      await this.applier.close();
       await this.#index.close();
       await this.#store.close();
     });

@@ -16,6 +16,7 @@ import { connectNats, type NatsConnection } from '../runtime/nats.js';
 import { messageCodec } from '../runtime/proto.js';
 import { softwareVersion } from '../runtime/software-version.js';
 import { ensureStreams, STREAM_LIMITS_DEFAULT, SUBJECT } from '../runtime/streams.js';
+import type { BlobEvents } from './apply/blob-compactor.js';
 import type { ApplyOutcome } from './apply/log-applier.js';
 import type { ShardConfig } from './config.js';
 import { createShardMetrics, type ShardMetrics } from './shard-metrics.js';
@@ -102,6 +103,13 @@ class ShardServer implements RunningShard {
       lag: () => this.#replicas?.lag() ?? 0,
       queuedSearches: () => this.#replicas?.indexStats().queuedQueries ?? 0,
       indexBytes: () => this.#replicas?.indexStats().usedBytes ?? 0,
+      indexReservedBytes: () =>
+        this.#replicas?.indexStats().partitions.reduce((sum, { reservedBytes }) => sum + reservedBytes, 0) ??
+        0,
+      attributeSets: () => this.#replicas?.applier.attributes.size ?? 0,
+      attributeBytes: () => this.#replicas?.applier.attributes.byteLength ?? 0,
+      storeMemoryBytes: () => this.#replicas?.storeUsage().memoryBytes ?? 0,
+      storeFileBytes: () => this.#replicas?.storeUsage().fileBytes ?? 0,
       isReady: () => this.isReady(),
     });
   }
@@ -175,6 +183,7 @@ class ShardServer implements RunningShard {
       connection: this.#connection,
       log: this.#log,
       onApplied: (outcome) => this.#onApplied(outcome),
+      blobEvents: this.#blobEvents(),
       onReady: () => this.#onReady(),
       onFailure: (error) => this.#fail(error),
     });
@@ -224,6 +233,31 @@ class ShardServer implements RunningShard {
     if (this.#draining) return;
     this.#server?.setServing(true);
     this.#log.info({ images: this.#replicas?.imageCount() ?? 0 }, 'ready: caught up with the log');
+  }
+
+  #blobEvents(): BlobEvents {
+    const { corruptBlobs, compactions, failedCompactions, loadedPartitions } = this.#metrics;
+    return {
+      onLoaded: (_, source) => loadedPartitions.inc({ source }),
+      onDamaged: (partition, error) => {
+        corruptBlobs.inc();
+        this.#log.warn(
+          { partition, code: error.code, reason: error.message },
+          'the blobs of a partition are damaged; they are made again from its tie entries',
+        );
+      },
+      onCompacted: (partition, { generation, rows, blocks }) => {
+        compactions.inc();
+        this.#log.debug({ partition, generation, rows, blocks }, 'wrote the blobs of a partition');
+      },
+      onFailed: (partition, error) => {
+        failedCompactions.inc();
+        this.#log.error(
+          { partition, err: error },
+          'the blobs of a partition were not written; tried again later',
+        );
+      },
+    };
   }
 
   #onApplied(outcome: ApplyOutcome): void {

@@ -3,13 +3,22 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { KinscanError } from '../../src/core/errors.js';
 import { packHitList, unpackHitList } from '../../src/core/hit-list.js';
-import { hitListOf, hitRow } from './hit-rows.js';
+import { groupedHitListOf, groupedRow, hitListOf, hitRow } from './hit-rows.js';
 
 describe('a packed hit list', () => {
   it('unpacks to what was packed', () => {
     fc.assert(
       fc.property(fc.array(hitRow, { maxLength: 50 }), (rows) => {
         const hits = hitListOf(rows);
+        assert.deepEqual(unpackHitList(packHitList(hits)), hits);
+      }),
+    );
+  });
+
+  it('keeps the groups of a grouped search', () => {
+    fc.assert(
+      fc.property(fc.array(groupedRow, { minLength: 1, maxLength: 50 }), (rows) => {
+        const hits = groupedHitListOf(rows);
         assert.deepEqual(unpackHitList(packHitList(hits)), hits);
       }),
     );

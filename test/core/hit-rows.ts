@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { HitList } from '../../src/core/hit-list.js';
+import { GROUP_KEY_BYTES, type HitList } from '../../src/core/hit-list.js';
 
 /** One hit as an object, for tests. */
 export interface HitRow {
@@ -27,8 +27,30 @@ export function hitListOf(rows: readonly HitRow[]): HitList {
   };
 }
 
+/** A hit that belongs to one of few groups; group 0: to one of its own. */
+export interface GroupedRow extends HitRow {
+  readonly group: number;
+}
+
+export const groupedRow: fc.Arbitrary<GroupedRow> = fc
+  .tuple(hitRow, fc.nat({ max: 6 }))
+  .map(([row, group]) => ({ ...row, group }));
+
+export function groupedHitListOf(rows: readonly GroupedRow[]): HitList {
+  const groupKeys = new Uint8Array(rows.length * GROUP_KEY_BYTES);
+  rows.forEach(({ group }, i) => groupKeys.fill(group, i * GROUP_KEY_BYTES, (i + 1) * GROUP_KEY_BYTES));
+  return { ...hitListOf(rows), groupKeys };
+}
+
+/** Of rows in canonical order the first k groups, each by its first row. */
+export function firstOfGroups(ordered: readonly GroupedRow[], k: number): GroupedRow[] {
+  return ordered
+    .filter(({ group }, i) => group === 0 || ordered.findIndex((other) => other.group === group) === i)
+    .slice(0, k);
+}
+
 /** The canonical order by its definition, written apart from the code under test. */
-export function inCanonicalOrder(rows: readonly HitRow[]): HitRow[] {
+export function inCanonicalOrder<Row extends HitRow>(rows: readonly Row[]): Row[] {
   return [...rows].sort(
     (a, b) =>
       a.distance - b.distance ||

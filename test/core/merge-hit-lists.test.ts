@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EMPTY_HIT_LIST } from '../../src/core/hit-list.js';
 import { mergeHitLists } from '../../src/core/merge-hit-lists.js';
-import { hitListOf, hitRow, inCanonicalOrder } from './hit-rows.js';
+import {
+  firstOfGroups,
+  groupedHitListOf,
+  groupedRow,
+  hitListOf,
+  hitRow,
+  inCanonicalOrder,
+} from './hit-rows.js';
 
 describe('merging the hit lists of shard servers', () => {
   it('gives what one shard server holding everything would give, however the hits are spread', () => {
@@ -20,6 +28,26 @@ describe('merging the hit lists of shard servers', () => {
           assert.deepEqual(mergeHitLists(lists, k), expected);
         },
       ),
+    );
+  });
+
+  it('gives the first groups, each by its nearest image, however groups are spread over shard servers', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(groupedRow, fc.nat({ max: 3 })), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 20 }),
+        (spread, k) => {
+          const rows = spread.map(([row]) => row);
+          const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
+          const lists = [0, 1, 2, 3].map((server) =>
+            groupedHitListOf(firstOfGroups(inCanonicalOrder(ofServer(server)), k)),
+          );
+          const expected = firstOfGroups(inCanonicalOrder(rows), k);
+          const merged = mergeHitLists(lists, k);
+          assert.deepEqual(merged, expected.length === 0 ? EMPTY_HIT_LIST : groupedHitListOf(expected));
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 

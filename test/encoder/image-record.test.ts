@@ -51,6 +51,19 @@ describe('the metadata of a record', () => {
     assert.deepEqual(mergeMetadata({}, null), {});
   });
 
+  it('take identities from the client too, which a PNG has no other way to get', () => {
+    const client = {
+      studyInstanceUid: '1.2.3',
+      seriesInstanceUid: '1.2.3.4',
+      studyDate: 20240229,
+      patientHash: 'ab'.repeat(32),
+    };
+    assert.deepEqual(mergeMetadata({ rows: 4 }, client), { rows: 4, ...client });
+    const silent = { studyInstanceUid: '', seriesInstanceUid: '', studyDate: 0, patientHash: '' };
+    const file = { studyInstanceUid: '9.9', studyDate: 20200101, patientHash: 'cd'.repeat(32) };
+    assert.deepEqual(mergeMetadata(file, silent), file);
+  });
+
   it('are cut to their limit at a whole character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 400 }), (label) => {

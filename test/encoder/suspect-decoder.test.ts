@@ -7,7 +7,12 @@ import { resizeToSquare } from '../../src/imaging/resize.js';
 import { createLog } from '../../src/runtime/log.js';
 import { phantomPng } from './test-images.js';
 
-const settings = { limits: DEFAULT_IMAGE_LIMITS, inputSize: 32, thumbnailEdgeMaxPixels: 128 };
+const settings = {
+  limits: DEFAULT_IMAGE_LIMITS,
+  inputSize: 32,
+  thumbnailEdgeMaxPixels: 128,
+  patientHashKey: '',
+};
 const log = createLog('test', 'test', 'silent');
 const request = (bytes: Uint8Array) => ({ bytes, firstFrame: 0, framesMax: 1, withThumbnails: true });
 

@@ -21,7 +21,7 @@ interface Image {
   readonly fineCode: Uint8Array;
 }
 
-type QueryShape = Omit<IndexQuery, 'partitions' | 'fineCode'> & { readonly fineCode: Uint8Array };
+type QueryShape = Omit<IndexQuery, 'partitions' | 'fineCode' | 'filter' | 'after'> & { readonly fineCode: Uint8Array };
 
 /** The plainest search: compare with everything, sort, cut. */
 function bruteForce(images: readonly Image[], query: QueryShape): Buffer {

@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { KinscanError } from '../../core/errors.js';
+import { environmentVariableOf } from '../../runtime/config.js';
 import { packageRoot } from '../../runtime/package-root.js';
 import type { Clock } from '../../runtime/clock.js';
 import { isServing } from '../../runtime/grpc-health.js';
 import type { Logger, LogLevel } from '../../runtime/log.js';
 import { startEmbeddedNats } from './embedded-nats.js';
 import { assertPortFree, freePort } from './free-port.js';
+import { patientHashKeyOf } from './patient-hash-key.js';
 import { SupervisedChild } from './supervised-child.js';
 
 export interface LocalClusterOptions {
@@ -50,8 +52,15 @@ export class LocalCluster {
         path.join(options.dataDir, `shard-${n}`),
       ]),
     );
+    // by environment: a command line is there for every user of the machine to see
+    const keyName = environmentVariableOf('patientHashKey');
+    const secrets = { [keyName]: process.env[keyName] || patientHashKeyOf(options.dataDir) };
     this.#encoders = times(options.encoders, (n) =>
-      this.#role('encoder', [...common, '--id', `encoder-${n}`, '--port', '0', '--model', options.modelDir]),
+      this.#role(
+        'encoder',
+        [...common, '--id', `encoder-${n}`, '--port', '0', '--model', options.modelDir],
+        secrets,
+      ),
     );
     this.#coordinator = this.#role('coordinator', [
       ...common,
@@ -98,10 +107,11 @@ export class LocalCluster {
     await this.#nats.stop();
   }
 
-  #role(role: string, flags: readonly string[]): SupervisedChild {
+  #role(role: string, flags: readonly string[], environment: NodeJS.ProcessEnv = {}): SupervisedChild {
     const main = path.join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
+    const env = { ...process.env, ...environment };
     return new SupervisedChild(
-      { name: role, command: process.execPath, args: [main, role, ...flags], env: process.env, ipc: true },
+      { name: role, command: process.execPath, args: [main, role, ...flags], env, ipc: true },
       this.#options.log,
     );
   }

@@ -1,9 +1,20 @@
+import { createHmac } from 'node:crypto';
 import type { ImageMetadata } from '../../core/image-metadata.js';
+import { isCalendarDate, isUid } from '../../core/metadata-values.js';
 import type { Elements } from './elements.js';
 import type { PixelLayout } from './pixel-layout.js';
 
-/** The metadata of one frame; only the elements named here are read. @param frameIndex from 0 */
-export function metadataOf(elements: Elements, layout: PixelLayout, frameIndex: number): ImageMetadata {
+/**
+ * The metadata of one frame; only the elements named here are read.
+ * @param frameIndex from 0
+ * @param patientHashKey empty: no patient hash is made
+ */
+export function metadataOf(
+  elements: Elements,
+  layout: PixelLayout,
+  frameIndex: number,
+  patientHashKey: string,
+): ImageMetadata {
   const isMultiFrame = layout.frameCount > 1;
   const metadata = {
     modality: wordOf(elements, 'x00080060'),
@@ -12,6 +23,8 @@ export function metadataOf(elements: Elements, layout: PixelLayout, frameIndex: 
     studyInstanceUid: uidOf(elements, 'x0020000d'),
     seriesInstanceUid: uidOf(elements, 'x0020000e'),
     sopInstanceUid: uidOf(elements, 'x00080018'),
+    studyDate: dateOf(elements, 'x00080020'),
+    patientHash: patientHashOf(elements, patientHashKey),
     frameNumber: isMultiFrame ? frameIndex + 1 : undefined,
     numberOfFrames: isMultiFrame ? layout.frameCount : undefined,
     rows: layout.rows,
@@ -30,5 +43,24 @@ function wordOf(elements: Elements, tag: string): string | undefined {
 /** VR UI: at most 64 digits and dots. */
 export function uidOf(elements: Elements, tag: string): string | undefined {
   const text = elements.text(tag);
-  return text !== undefined && /^[0-9.]{1,64}$/.test(text) ? text : undefined;
+  return text !== undefined && isUid(text) ? text : undefined;
+}
+
+/** VR DA: YYYYMMDD, or YYYY.MM.DD as before DICOM 3.0 (PS3.5 section 6.2). */
+function dateOf(elements: Elements, tag: string): number | undefined {
+  const text = elements.text(tag);
+  if (text === undefined || !/^(\d{8}|\d{4}\.\d\d\.\d\d)$/.test(text)) return undefined;
+  const date = Number(text.replaceAll('.', ''));
+  return isCalendarDate(date) ? date : undefined;
+}
+
+/**
+ * HMAC-SHA-256 (RFC 2104) of Patient ID (0010,0020), in hexadecimal: the bytes as they stand in the file, without padding.
+ * Patient ids are few and guessable, so only the secret key keeps the hash from being undone. The id itself goes nowhere.
+ */
+function patientHashOf(elements: Elements, key: string): string | undefined {
+  if (key === '') return undefined;
+  const patientId = elements.text('x00100020');
+  if (patientId === undefined) return undefined;
+  return createHmac('sha256', key).update(patientId, 'latin1').digest('hex');
 }

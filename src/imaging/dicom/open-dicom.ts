@@ -13,13 +13,13 @@ import { hasNativePixelData } from './transfer-syntax.js';
  * @throws KinscanError UNSUPPORTED_TRANSFER_SYNTAX, UNSUPPORTED_PHOTOMETRIC, NO_PIXEL_DATA, PIXEL_LIMIT_EXCEEDED,
  * IMAGE_TOO_LARGE, CORRUPT_IMAGE
  */
-export function openDicom(bytes: Uint8Array, limits: ImageLimits): OpenImage {
+export function openDicom(bytes: Uint8Array, limits: ImageLimits, patientHashKey: string): OpenImage {
   const { header, layout } = orCorrupt(() => describe(bytes, limits));
   const readFrame = (index: number): DecodedFrame => {
     const values = readStoredValues(layout, index);
     const pixels = toGray(values, layout, header.elements, index);
     const frame = { width: layout.columns, height: layout.rows, pixels };
-    return { frame, metadata: metadataOf(header.elements, layout, index) };
+    return { frame, metadata: metadataOf(header.elements, layout, index, patientHashKey) };
   };
   return {
     format: 'dicom',

@@ -1,5 +1,5 @@
 import { tieKeyOf } from '../../core/tie-key.js';
-import type { IndexChange, IndexRow } from '../index/shard-index.js';
+import type { IndexRow } from '../index/shard-index.js';
 import type { StoreChange } from '../store/record-store.js';
 import type { IdState, LiveImage } from '../store/tie-entry.js';
 import type { Decision } from './decide-entries.js';
@@ -9,7 +9,9 @@ import type { PartitionStates } from './stored-states.js';
 export interface BatchChanges {
   readonly tieEntries: StoreChange['tieEntries'];
   readonly records: StoreChange['records'];
-  readonly index: readonly IndexChange[];
+  /** Rows of the index that were there before the batch and no longer are. */
+  readonly removed: readonly IndexRow[];
+  readonly added: readonly IndexRow[];
   /** Images that became searchable less those that no longer are. */
   readonly imageCountChange: number;
   /** The same of images of other model versions. */
@@ -23,7 +25,8 @@ export function batchChangesOf(
   stored: PartitionStates,
   modelTag: bigint,
 ): BatchChanges {
-  const index: IndexChange[] = [];
+  const removed: IndexRow[] = [];
+  const added: IndexRow[] = [];
   const records: StoreChange['records'][number][] = [];
   const entries = new Map<bigint, Map<string, IdState>>();
   let [imageCountChange, foreignCountChange] = [0, 0];
@@ -39,16 +42,16 @@ export function batchChangesOf(
     foreignCountChange += Number(isForeign(after.live)) - Number(isForeign(before.live));
     const from = isIndexed(before.live) ? rowOf(tieKey, before.live as LiveImage) : undefined;
     const to = isIndexed(after.live) ? rowOf(tieKey, after.live as LiveImage) : undefined;
-    if (from && to && sameCodes(from, to)) continue;
-    if (from) index.push({ kind: 'remove', ...from });
-    if (to) index.push({ kind: 'add', row: to });
+    if (from && to && sameRow(from, to)) continue;
+    if (from) removed.push(from);
+    if (to) added.push(to);
   }
   const tieEntries = [...entries].map(([tieKey, states]) => ({
     partition,
     tieKey,
     states: [...states.values()].filter(isWorthKeeping),
   }));
-  return { tieEntries, records, index, imageCountChange, foreignCountChange };
+  return { tieEntries, records, removed, added, imageCountChange, foreignCountChange };
 }
 
 /** The tie entry as it is to be written: what is stored of it, to begin with. */
@@ -72,9 +75,10 @@ function isWorthKeeping(state: IdState): boolean {
 }
 
 function rowOf(tieKey: bigint, live: LiveImage): IndexRow {
-  return { tieKey, code: live.code, fineCode: live.fineCode };
+  return { tieKey, code: live.code, fineCode: live.fineCode, attributes: live.attributes };
 }
 
-function sameCodes(a: IndexRow, b: IndexRow): boolean {
+function sameRow(a: IndexRow, b: IndexRow): boolean {
+  if (a.attributes !== b.attributes) return false;
   return Buffer.compare(a.code, b.code) === 0 && Buffer.compare(a.fineCode, b.fineCode) === 0;
 }

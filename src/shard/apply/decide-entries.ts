@@ -26,7 +26,7 @@ export interface Decision {
 }
 
 /**
- * Decides, without touching anything, what a batch of entries makes of one partition (guarantee G5):
+ * Decides, without touching anything but the numbers of attribute sets, what a batch of entries makes of one partition (guarantee G5):
  *
  *     a record of revision r is taken  <=>  r > revision of the live image
  *                                      and  r >= tombstone of its id
@@ -37,23 +37,32 @@ export interface Decision {
  * Both depend only on the greatest revisions seen, so a replay changes nothing.
  * @param entries in the order of the log
  * @param generation of the log that they come from
+ * @param intern gives a packed attribute set its number
  */
 export function decideEntries(
   entries: readonly DecodedEntry[],
   generation: number,
   stored: StoredStates,
+  intern: (attributes: Uint8Array) => number,
 ): Decision {
   const batch = new BatchStates(stored);
   let staleCount = 0;
   for (const entry of entries) {
     const changed =
-      entry.kind === 'record' ? takeRecord(entry, generation, batch) : takeRemoval(entry, generation, batch);
+      entry.kind === 'record'
+        ? takeRecord(entry, generation, batch, intern)
+        : takeRemoval(entry, generation, batch);
     if (!changed) staleCount++;
   }
   return { changes: batch.changes(), staleCount };
 }
 
-function takeRecord(entry: RecordEntry, generation: number, batch: BatchStates): boolean {
+function takeRecord(
+  entry: RecordEntry,
+  generation: number,
+  batch: BatchStates,
+  intern: (attributes: Uint8Array) => number,
+): boolean {
   const revision = logRevisionOf(generation, entry.revision);
   const state = batch.stateOf(entry.imageId);
   const baseId = baseImageId(entry.imageId);
@@ -65,6 +74,7 @@ function takeRecord(entry: RecordEntry, generation: number, batch: BatchStates):
     modelTag: modelTagOf(entry.modelVersion),
     code: entry.code,
     fineCode: entry.fineCode,
+    attributes: intern(entry.attributes),
   };
   batch.put({ ...state, live }, entry.record);
   if (baseId !== entry.imageId) batch.framesOf(baseId).add(entry.imageId);

@@ -4,6 +4,7 @@ import { partitionOf, tieKeyOf } from '../../core/tie-key.js';
 import type { ImageRecord, ImageRecord__Output } from '../../generated/kinscan/v1/ImageRecord.js';
 import type { LogEntry, LogEntry__Output } from '../../generated/kinscan/v1/LogEntry.js';
 import { messageCodec } from '../../runtime/proto.js';
+import { packAttributes } from '../attributes/attribute-set.js';
 import { REVISION_MAX } from '../store/tie-entry.js';
 
 export interface RecordEntry {
@@ -15,6 +16,8 @@ export interface RecordEntry {
   readonly code: Uint8Array;
   /** Empty where the model makes none. */
   readonly fineCode: Uint8Array;
+  /** What queries can filter by, packed (packAttributes). */
+  readonly attributes: Uint8Array;
   /** The ImageRecord as protobuf bytes. */
   readonly record: Uint8Array;
 }
@@ -97,6 +100,7 @@ function recordEntry(
     modelVersion,
     code,
     fineCode,
+    attributes: packAttributes(record.metadata ?? {}),
     record: recordBytesOf(bytes) ?? imageRecordCodec.encode(record),
   };
 }

@@ -1,13 +1,16 @@
 import { assert, KinscanError } from '../../core/errors.js';
 import type { ModelSettings } from '../../runtime/cluster-state.js';
 import type { IndexChange, ShardIndex } from '../index/shard-index.js';
-import type { LogPosition, RecordStore } from '../store/record-store.js';
-import { modelTagOf } from '../store/tie-entry.js';
+import type { RowKind } from '../store/blob-store.js';
+import type { LogPosition, RecordStore, StoreChange } from '../store/record-store.js';
+import type { AttributeTable } from '../attributes/attribute-table.js';
+import type { AttributeNumbers } from './attribute-numbers.js';
+import { BlobCompactor, JOURNAL_LIMITS, type BlobEvents, type JournalLimits } from './blob-compactor.js';
 import { batchChangesOf, type BatchChanges } from './batch-changes.js';
 import { decideEntries } from './decide-entries.js';
 import { decodeLogEntry, type DecodedEntry } from './decode-log-entry.js';
-import { Mutex } from './mutex.js';
-import { loadPartition } from './partition-loader.js';
+import { Mutex } from '../mutex.js';
+import { loadPartition, rowKindOf, type PartitionBlobs } from './partition-loader.js';
 import { PositionBoard } from './position-board.js';
 import { readStoredStates, type PartitionEntries, type PartitionStates } from './stored-states.js';
 
@@ -32,14 +35,20 @@ export interface ApplyOutcome {
 export interface LogApplierOptions {
   readonly store: RecordStore;
   readonly index: ShardIndex;
+  /** As they are stored. */
+  readonly attributes: AttributeNumbers;
   readonly model: ModelSettings;
   readonly partitionCount: number;
+  readonly blobEvents: BlobEvents;
+  /** @default JOURNAL_LIMITS */
+  readonly journalLimits?: JournalLimits;
 }
 
 interface HostedPartition {
   position: LogPosition;
   imageCount: number;
   foreignCount: number;
+  readonly blobs: PartitionBlobs;
 }
 
 /** The index could not take what the store has: it must be loaded anew. */
@@ -63,7 +72,8 @@ interface SharedBatch extends Omit<ApplyOutcome, 'staleCount'> {
 export class LogApplier {
   readonly board = new PositionBoard();
   readonly #options: LogApplierOptions;
-  readonly #modelTag: bigint;
+  readonly #kind: RowKind;
+  readonly #compactor: BlobCompactor;
   readonly #hosted = new Map<number, HostedPartition>();
   readonly #publishing = new Mutex();
   /** What the store holds: restartAt() moves positions without writing them. */
@@ -71,25 +81,40 @@ export class LogApplier {
   #commitFailed = false;
   /** Ids that the store may show already and the index not yet. */
   #idsUnderWay: ReadonlySet<string> = new Set();
+  #changeCount = 0;
 
   constructor(options: LogApplierOptions) {
     this.#options = options;
-    this.#modelTag = modelTagOf(options.model.modelVersion);
+    this.#kind = rowKindOf(options.model);
+    this.#compactor = new BlobCompactor({
+      store: options.store,
+      kind: this.#kind,
+      events: options.blobEvents,
+      limits: options.journalLimits ?? JOURNAL_LIMITS,
+      exclusively: (task) => this.exclusively(task),
+    });
+  }
+
+  /** The attribute sets of the images of all partitions. */
+  get attributes(): AttributeTable {
+    return this.#options.attributes.table;
   }
 
   /** Loads a partition into the index. @throws KinscanError CORRUPT_RECORD */
   async host(partition: number): Promise<void> {
-    const { store, index, model } = this.#options;
+    const { store, index, blobEvents } = this.#options;
     const [position] = await store.positions([partition]);
     assert(position !== undefined, 'one partition has one position');
-    const { rows, foreignCount } = await loadPartition(store, partition, {
-      ...model,
-      modelTag: this.#modelTag,
-    });
+    const { rows, foreignCount, blobs, damage } = await this.#compactor.withoutCompaction(() =>
+      loadPartition(store, partition, position.journal, this.#kind),
+    );
     index.load(partition, rows);
+    if (damage !== undefined) blobEvents.onDamaged(partition, damage);
+    blobEvents.onLoaded(partition, blobs.manifest ? 'blobs' : 'tieEntries');
     this.#positionInStore.set(partition, position.sequence);
-    this.#hosted.set(partition, { position, imageCount: rows.count, foreignCount });
+    this.#hosted.set(partition, { position, imageCount: rows.count, foreignCount, blobs });
     this.board.set([[partition, position.sequence]]);
+    this.#compactor.consider(partition, blobs);
   }
 
   /** Takes a partition out of search; what is stored of it stays. */
@@ -117,6 +142,16 @@ export class LogApplier {
     this.board.set([[partition, position.sequence]]);
   }
 
+  /** Resolves once no blobs are being written and none need to be. */
+  blobsSettled(): Promise<void> {
+    return this.#compactor.settled();
+  }
+
+  /** Ends what is under way in the background; the store may be closed then. */
+  close(): Promise<void> {
+    return this.#compactor.close();
+  }
+
   /** Searchable images. */
   imageCount(partition: number): number {
     return this.#partition(partition).imageCount;
@@ -136,7 +171,7 @@ export class LogApplier {
   async apply(entries: readonly RawEntry[]): Promise<ApplyOutcome> {
     const last = entries.at(-1);
     if (last === undefined) return { appliedCount: 0, staleCount: 0, corruptSequences: [], foreignCount: 0 };
-    if (this.#commitFailed) await this.#recover();
+    if (this.#commitFailed || this.#options.store.needsReopen) await this.#recover();
     const { shares, ...counts } = this.#share(entries);
     const states = await readStoredStates(this.#options.store, shares);
     let staleCount = 0;
@@ -144,20 +179,31 @@ export class LogApplier {
     const changes = new Map<number, BatchChanges>();
     shares.forEach(({ partition, entries: share }, i) => {
       const stored = states[i] as PartitionStates;
-      const decision = decideEntries(share, this.positionOf(partition).generation, stored);
+      const { generation } = this.positionOf(partition);
+      const decision = decideEntries(share, generation, stored, this.#options.attributes.intern);
       staleCount += decision.staleCount;
       for (const id of decision.changes.keys()) ids.add(id);
-      changes.set(partition, batchChangesOf(partition, decision, stored, this.#modelTag));
+      changes.set(partition, batchChangesOf(partition, decision, stored, this.#kind.modelTag));
     });
     await this.#publishing.run(async () => {
       this.#idsUnderWay = ids;
+      this.#changeCount++;
       try {
         await this.#publish(changes, last.sequence);
       } finally {
+        this.#changeCount++;
         this.#idsUnderWay = new Set();
       }
     });
     return { ...counts, staleCount };
+  }
+
+  /**
+   * Odd while a batch is between store and index. Twice the same even number: store and index are as they were, and were
+   * all the time in between.
+   */
+  get changeCount(): number {
+    return this.#changeCount;
   }
 
   /** Runs a task while no batch is between store and index. */
@@ -172,26 +218,42 @@ export class LogApplier {
 
   /** Store, index, board, in that order. */
   async #publish(changes: ReadonlyMap<number, BatchChanges>, sequence: number): Promise<void> {
-    const { store, index } = this.#options;
-    const positions = [...this.#hosted].map(([partition, { position }]) => ({
+    const { store, index, attributes } = this.#options;
+    const journal = [...changes].flatMap(([partition, change]) => this.#journalEntry(partition, change));
+    const journalNumbers = new Map(journal.map(({ partition, number }) => [partition, number]));
+    const positions = [...this.#hosted].map(([partition, { position, blobs }]) => ({
       partition,
-      position: { ...position, sequence: Math.max(position.sequence, sequence) },
+      position: {
+        ...position,
+        sequence: Math.max(position.sequence, sequence),
+        journal: journalNumbers.get(partition) ?? blobs.journal,
+      },
     }));
+    const attributeCount = attributes.table.size;
     this.#commitFailed = true;
     await store.commit({
       tieEntries: [...changes.values()].flatMap(({ tieEntries }) => tieEntries),
       records: [...changes.values()].flatMap(({ records }) => records),
       positions,
+      journal,
+      attributePages: attributes.pagesToStore(),
     });
     this.#commitFailed = false;
+    attributes.setStored(attributeCount);
     await Promise.all(
       [...changes].map(async ([partition, change]) => {
-        if (change.index.length > 0) await applyToIndex(index, partition, change.index);
+        await applyToIndex(index, partition, change);
         const hosted = this.#partition(partition);
         hosted.imageCount += change.imageCountChange;
         hosted.foreignCount += change.foreignCountChange;
       }),
     );
+    for (const { partition, changes } of journal) {
+      const { blobs } = this.#partition(partition);
+      blobs.journal++;
+      blobs.journalRows += changes.removed.length + changes.added.length;
+      this.#compactor.consider(partition, blobs);
+    }
     for (const { partition, position } of positions) {
       this.#partition(partition).position = position;
       this.#positionInStore.set(partition, position.sequence);
@@ -199,7 +261,16 @@ export class LogApplier {
     this.board.set(positions.map(({ partition, position }) => [partition, position.sequence]));
   }
 
-  /** After a failed commit: finds out whether it was written all the same, which the index would not know. */
+  /** What a change adds to the journal of its partition: nothing, where no row changes. */
+  #journalEntry(partition: number, change: BatchChanges): StoreChange['journal'] {
+    const { removed, added, foreignCountChange } = change;
+    if (removed.length + added.length === 0 && foreignCountChange === 0) return [];
+    const { modelTag, widths } = this.#kind;
+    const number = this.#partition(partition).blobs.journal + 1;
+    return [{ partition, number, widths, changes: { modelTag, foreignCountChange, removed, added } }];
+  }
+
+  /** After a failed write: finds out whether it was written all the same, which the index would not know. */
   async #recover(): Promise<void> {
     const { store } = this.#options;
     await this.#publishing.run(() => store.reopen());
@@ -252,8 +323,13 @@ export class LogApplier {
 async function applyToIndex(
   index: ShardIndex,
   partition: number,
-  changes: readonly IndexChange[],
+  { removed, added }: BatchChanges,
 ): Promise<void> {
+  const changes: IndexChange[] = [
+    ...removed.map((row) => ({ kind: 'remove' as const, ...row })),
+    ...added.map((row) => ({ kind: 'add' as const, row })),
+  ];
+  if (changes.length === 0) return;
   try {
     await index.apply(partition, changes);
   } catch (cause) {

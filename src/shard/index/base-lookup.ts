@@ -47,9 +47,15 @@ export function findBaseRow(
   };
   for (let i = lowerBound(from, to, compareKey); i < to && compareKey(i) === 0; i++) {
     if (segment.isDead(i) || taken.has(i)) continue;
+    if (baseAttributes(segment, i) !== row.attributes) continue;
     if (bytesEqual(segment.bytes, layout.fines + i * layout.fineWords * 8, row.fineCode)) return i;
   }
   return undefined;
+}
+
+/** The number of a base row's attribute set. */
+export function baseAttributes({ layout, words }: Pick<BaseView, 'layout' | 'words'>, row: number): number {
+  return layout.attributeSets === 0 ? 0 : (words[layout.attributes / 4 + row] as number);
 }
 
 /** A code as 32-bit halves of its zero-padded 64-bit words, low half first. */

@@ -1,3 +1,5 @@
+import { attributeCapacityFor } from './attribute-capacity.js';
+import { attributesOf, writeAttributes, type SortedAttributes } from './build-attributes.js';
 import { planChunks } from './chunk-plan.js';
 import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
 import {
@@ -13,9 +15,10 @@ export interface BuildRequest {
   readonly source: FrozenSegment;
   /** Written over and grown as needed; nobody else may use it. */
   readonly memory: WebAssembly.Memory;
-  /** Room for at least this many appended rows and removed rows. */
+  /** Room for at least this many appended rows, removed rows and attribute sets. */
   readonly deltaCapacityMin: number;
   readonly tombstoneCapacityMin: number;
+  readonly attributeCapacityMin: number;
   readonly deltaRowsMin: number;
   readonly tableCodesMin: number;
 }
@@ -34,11 +37,13 @@ const DELTA_ROWS_MAX = 200_000;
 export function buildSegment(request: BuildRequest): SegmentLayout {
   const { source, memory } = request;
   const merged = mergeOrder(source);
-  const layout = layOutSegment(shapeOf(request, merged));
+  const attributes = attributesOf(source, merged.order);
+  const layout = layOutSegment(shapeOf(request, merged, attributes));
   memoryFor(layout.byteLength, memory);
   clearSegment(layout, memory);
   const words = new Uint32Array(memory.buffer);
   writeRows(source, merged, layout, words);
+  if (attributes !== undefined) writeAttributes(attributes, layout, words);
   for (const chunk of layout.chunks) writeChunkTable(chunk, layout, words, new Uint8Array(memory.buffer));
   layout.chunks.forEach(({ word, shift, bits, offsets, ids }, i) => {
     words.set([word, shift, bits, offsets, ids], layout.chunkHeads / 4 + i * 5);
@@ -51,7 +56,11 @@ export function deltaRowsFor(baseRows: number, rowsMin: number): number {
   return Math.min(DELTA_ROWS_MAX, Math.max(rowsMin, Math.ceil(baseRows / 8)));
 }
 
-function shapeOf({ source, ...request }: BuildRequest, { order, starts }: MergedOrder) {
+function shapeOf(
+  { source, ...request }: BuildRequest,
+  { order, starts }: MergedOrder,
+  attributes: SortedAttributes | undefined,
+) {
   const { codeBits, fineCodeBits, codeWords, fineWords, slots } = source.layout;
   const baseRows = order.length;
   const grouped = baseRows - starts.length > starts.length * REPEATED_SHARE_MAX;
@@ -67,6 +76,11 @@ function shapeOf({ source, ...request }: BuildRequest, { order, starts }: Merged
     chunks: planChunks(codeBits, groups, baseRows * (codeWords + 1 + fineWords) * 8, request.tableCodesMin),
     deltaCapacity: Math.max(spareRows, request.deltaCapacityMin),
     tombstoneCapacity: Math.max(spareRows, request.tombstoneCapacityMin),
+    attributeSets: attributes?.numbers.length ?? 0,
+    attributeCapacity: Math.max(
+      attributeCapacityFor((attributes?.numbers.at(-1) ?? 0) + 1),
+      request.attributeCapacityMin,
+    ),
   };
 }
 

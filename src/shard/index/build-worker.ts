@@ -9,6 +9,7 @@ export interface BuildTask {
   readonly target: WebAssembly.Memory;
   readonly deltaCapacityMin: number;
   readonly tombstoneCapacityMin: number;
+  readonly attributeCapacityMin: number;
   readonly deltaRowsMin: number;
   readonly tableCodesMin: number;
 }
@@ -32,6 +33,7 @@ export default function runBuildTask(task: BuildTask): BuildResult {
       memory: task.target,
       deltaCapacityMin: task.deltaCapacityMin,
       tombstoneCapacityMin: task.tombstoneCapacityMin,
+      attributeCapacityMin: task.attributeCapacityMin,
       deltaRowsMin: task.deltaRowsMin,
       tableCodesMin: task.tableCodesMin,
     });

@@ -1,7 +1,10 @@
 /** HAMMING: the paper's order, ties by tie key. FINE: ties by the Hamming distance of the fine codes, then by tie key. */
 export type Ranking = 'HAMMING' | 'FINE';
 
-/** One image in the index. Rows are a multiset: (tieKey, code, fineCode) is the whole identity and may repeat. */
+/**
+ * One image in the index. Rows are a multiset: (tieKey, code, fineCode, attributes) is the whole identity and may
+ * repeat.
+ */
 export interface IndexRow {
   /** Unsigned 64-bit hash of the image id (core/tie-key.ts). */
   readonly tieKey: bigint;
@@ -9,6 +12,8 @@ export interface IndexRow {
   readonly code: Uint8Array;
   /** ceil(fineCodeBits / 8) bytes; empty where the index has no fine codes. */
   readonly fineCode: Uint8Array;
+  /** Number of the row's attribute set (attributes/attribute-table.ts), below 2^26; 0: none. */
+  readonly attributes: number;
 }
 
 export type IndexChange =
@@ -23,6 +28,24 @@ export interface PackedRows {
   readonly tieKeys: BigUint64Array;
   /** count x ceil(fineCodeBits / 8) bytes; empty where the index has no fine codes */
   readonly fineCodes: Uint8Array;
+  /** count numbers of attribute sets */
+  readonly attributes: Uint32Array;
+}
+
+/** Which attribute sets the rows of an answer may have. */
+export interface IndexFilter {
+  /** Bit n % 32 of word n / 32: rows of set n may be answers. Sets beyond the bitmap or beyond `sets` may not. */
+  readonly allowed: Uint32Array;
+  /** Size of the attribute table that the bitmap was made for. */
+  readonly sets: number;
+}
+
+/** A place in the canonical order. */
+export interface IndexPlace {
+  readonly distance: number;
+  /** 0 where the ranking is HAMMING. */
+  readonly fineDistance: number;
+  readonly tieKey: bigint;
 }
 
 export interface IndexQuery {
@@ -34,6 +57,13 @@ export interface IndexQuery {
   /** Only rows at this Hamming distance or nearer, in bits. @default no limit */
   readonly maxDistance?: number;
   readonly ranking: Ranking;
+  /** Only rows that it allows. @default all rows */
+  readonly filter?: IndexFilter;
+  /**
+   * Only rows at this place in canonical order or after it: with the place of the last answer, the next page. Rows at the
+   * very place come again, and the caller knows by their ids which it has had. @default from the first
+   */
+  readonly after?: IndexPlace;
   /** Which partitions to search; each must be in the index. */
   readonly partitions: readonly number[];
   /** Aborted: the query is dropped if it still waits, and rejects with signal.reason in any case. */
@@ -113,7 +143,8 @@ export interface ShardIndex {
   /**
    * Makes `partition` hold exactly these rows (none: an empty partition). For start-up: the rows are copied at once and
    * searchable when the call returns; `rows` may be reused then.
-   * @throws KinscanError INVALID_ARGUMENT where the columns do not fit the count
+   * @throws KinscanError INVALID_ARGUMENT where the columns do not fit the count, or an attribute set's number is too
+   *   large
    */
   load(partition: number, rows: PackedRows): void;
 
@@ -122,7 +153,7 @@ export interface ShardIndex {
    * add(new) in one call: every search sees all of a call or nothing of it. Creates the partition where it is new.
    * Calls for one partition take effect in the order in which they were made.
    * @returns once searches that start from now on see the changes
-   * @throws KinscanError CODE_LENGTH_MISMATCH; INTERNAL where a row to remove is not there (nothing is applied then)
+   * @throws KinscanError CODE_LENGTH_MISMATCH; INVALID_ARGUMENT as load(); INTERNAL where a row to remove is not there (nothing is applied then)
    */
   apply(partition: number, changes: readonly IndexChange[]): Promise<void>;
 

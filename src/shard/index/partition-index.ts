@@ -1,12 +1,13 @@
 import { KinscanError } from '../../core/errors.js';
 import type { WorkerPool } from '../../runtime/worker-pool.js';
+import { attributeCapacityFor } from './attribute-capacity.js';
 import { deltaRowsFor } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
 import type { MemoryReserve } from './memory-reserve.js';
 import type { OneAtATime } from './one-at-a-time.js';
 import { clearSegment, layOutSegment, memoryFor, type SegmentShape } from './segment-layout.js';
-import { Segment, type SegmentSnapshot } from './segment.js';
+import { attributesEnd, Segment, type SegmentSnapshot } from './segment.js';
 
 /** A delta with more rows than this is not searched for rows to remove on the main thread: that waits for the rebuild. */
 const LOOKUP_ROWS_MAX = 250_000;
@@ -63,7 +64,7 @@ export class PartitionIndex {
     if (this.#waitingApply === undefined && this.#tryApply(changes)) return;
     const before = this.#waitingApply ?? Promise.resolve();
     const applied = before.then(async () => {
-      while (!this.#tryApply(changes)) await this.#rebuild(changes.length);
+      while (!this.#tryApply(changes)) await this.#rebuild(roomFor(changes));
     });
     const settled = applied.then(noop, noop);
     this.#waitingApply = settled;
@@ -87,7 +88,7 @@ export class PartitionIndex {
 
   stats(): PartitionStats {
     const { layout, deltaCount, tombstones, liveRows } = this.#segment;
-    const rowBytes = (layout.codeWords + layout.fineWords + 1) * 8;
+    const rowBytes = (layout.codeWords + layout.fineWords + 1) * 8 + 4;
     return {
       partition: this.#options.partition,
       rows: liveRows,
@@ -107,7 +108,7 @@ export class PartitionIndex {
     const removes = changes.some((change) => change.kind === 'remove');
     if (removes && segment.deltaCount > LOOKUP_ROWS_MAX) return false;
     const plan = segment.plan(changes);
-    if (!segment.hasRoomFor(plan.adds.length, plan.removes.length)) return false;
+    if (!segment.hasRoomFor(plan)) return false;
     segment.commit(plan);
     this.#sinceSnapshot?.push(changes);
     if (this.#rebuilding === undefined && segment.isHalfFull()) this.#startRebuild();
@@ -116,13 +117,13 @@ export class PartitionIndex {
 
   #startRebuild(): void {
     // a failure has left the current segment as it was; whoever needs the room will meet it again
-    this.#rebuild(0).catch(noop);
+    this.#rebuild(NO_ROOM).catch(noop);
   }
 
   // Rebuilds now or, where a rebuild is under way, waits for it.
-  #rebuild(roomFor: number): Promise<void> {
+  #rebuild(room: Room): Promise<void> {
     this.#rebuilding ??= this.#options.builds
-      .run(() => (this.#dropped ? Promise.resolve() : this.#runRebuild(roomFor)))
+      .run(() => (this.#dropped ? Promise.resolve() : this.#runRebuild(room)))
       .finally(() => {
         this.#rebuilding = undefined;
         this.#sinceSnapshot = undefined;
@@ -130,7 +131,7 @@ export class PartitionIndex {
     return this.#rebuilding;
   }
 
-  async #runRebuild(roomFor: number): Promise<void> {
+  async #runRebuild(room: Room): Promise<void> {
     const { reserve, builder, deltaRowsMin, tableCodesMin } = this.#options;
     const old = this.#segment;
     const { layout, deltaCount, tombstones } = old;
@@ -146,8 +147,9 @@ export class PartitionIndex {
         deadBits: old.copyDeadBits(),
         target,
         // what may still come to the old segment must fit the new one as well
-        deltaCapacityMin: layout.deltaCapacity - deltaCount + roomFor,
-        tombstoneCapacityMin: layout.tombstoneCapacity - tombstones + roomFor,
+        deltaCapacityMin: layout.deltaCapacity - deltaCount + room.rows,
+        tombstoneCapacityMin: layout.tombstoneCapacity - tombstones + room.rows,
+        attributeCapacityMin: Math.max(layout.attributeCapacity, attributeCapacityFor(room.attributesEnd)),
         deltaRowsMin,
         tableCodesMin,
       });
@@ -192,6 +194,8 @@ export class PartitionIndex {
       chunks: [],
       deltaCapacity: rows.count + spareRows,
       tombstoneCapacity: spareRows,
+      attributeSets: 0,
+      attributeCapacity: attributeCapacityFor(attributesEnd(rows)),
     };
     const layout = layOutSegment(shape);
     const memory = memoryFor(layout.byteLength, reserve.take(layout.byteLength));
@@ -200,6 +204,22 @@ export class PartitionIndex {
     segment.appendPacked(rows);
     return segment;
   }
+}
+
+/** What the next segment needs beyond what the current one has. */
+interface Room {
+  /** Rows to append or remove. */
+  readonly rows: number;
+  /** Attribute sets of rows to append have numbers below this. */
+  readonly attributesEnd: number;
+}
+
+const NO_ROOM: Room = { rows: 0, attributesEnd: 1 };
+
+function roomFor(changes: readonly IndexChange[]): Room {
+  let last = 0;
+  for (const change of changes) if (change.kind === 'add') last = Math.max(last, change.row.attributes);
+  return { rows: changes.length, attributesEnd: last + 1 };
 }
 
 // Replays changes from number `from` on for a few milliseconds; returns how far it came.

@@ -1,8 +1,9 @@
 import { KinscanError } from '../../core/errors.js';
 import type { WorkerPool } from '../../runtime/worker-pool.js';
+import type { AllowedSets } from './allowed-sets.js';
 import type { IndexHits } from './index-api.js';
+import { PARAM_NUMBERS, packRules } from './query-params.js';
 import {
-  PARAM_NUMBERS,
   SNAPSHOT_NUMBERS,
   type IndexTask,
   type SearchTask,
@@ -93,7 +94,8 @@ export class QueryQueue {
   /** @throws KinscanError OVERLOADED; signal.reason */
   run(query: PreparedQuery, partitions: readonly number[], signal?: AbortSignal): Promise<IndexHits> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    if (this.#rowsOf(partitions) <= this.#options.inlineRowsMax) return this.#runInline(query, partitions);
+    const isSmall = query.allowed?.count === 0 || this.#rowsOf(partitions) <= this.#options.inlineRowsMax;
+    if (isSmall) return this.#runInline(query, partitions);
     if (this.#freeSlots.length === 0 && this.#waiting.length >= this.#options.queueLengthMax) {
       return Promise.reject(new KinscanError('OVERLOADED', 'too many searches wait', { retryAfterMs: 20 }));
     }
@@ -300,10 +302,11 @@ function searchTask(
   const params = new Uint32Array(group.length * PARAM_NUMBERS);
   const codes = new Uint8Array(group.length * first.code.length);
   const fineCodes = new Uint8Array(group.length * first.fineCode.length);
+  const filters: AllowedSets[] = [];
   group.forEach(({ query }, i) => {
-    params.set([query.k, query.maxDistance, query.fine ? 1 : 0], i * PARAM_NUMBERS);
+    params.set(packRules(query, filters), i * PARAM_NUMBERS);
     codes.set(query.code, i * query.code.length);
     fineCodes.set(query.fineCode, i * query.fineCode.length);
   });
-  return { kind: 'search', slot, snapshots: numbers, params, codes, fineCodes, segments: [] };
+  return { kind: 'search', slot, snapshots: numbers, params, codes, fineCodes, filters, segments: [] };
 }

@@ -1,4 +1,5 @@
 import { SCRATCH } from '../kernel/kernel.js';
+import type { IndexPlace } from './index-api.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
 import { beginSearch, carryCounts, type PreparedQuery, type SegmentView } from './segment-reader.js';
 
@@ -8,6 +9,8 @@ export interface SegmentsAnswer {
   /** Codes and delta rows that were compared with the query. */
   readonly visited: number;
 }
+
+const NO_ANSWERS: SegmentsAnswer = { entries: new Uint8Array(0), visited: 0 };
 
 /**
  * The exact first k of all views together, in canonical order.
@@ -22,6 +25,7 @@ export function searchSegments(
   query: PreparedQuery,
   mode: ProbeMode = 'auto',
 ): SegmentsAnswer {
+  if (query.allowed?.count === 0) return NO_ANSWERS;
   const counting = new Counting();
   let visited = 0;
   for (const view of views) {
@@ -36,7 +40,7 @@ export function searchSegments(
     counting,
     mode,
   );
-  return { entries: rankSegments(views, counting.threshold()), visited };
+  return { entries: rankSegments(views, counting.threshold(), query.after), visited };
 }
 
 function isProbed(view: SegmentView, mode: ProbeMode): boolean {
@@ -101,22 +105,47 @@ function runStep(progress: ProbeProgress, step: ProbeStep | undefined, counting:
   return progress.boundBits <= counting.threshold();
 }
 
-function rankSegments(views: readonly SegmentView[], threshold: number): Uint8Array {
-  let heap: Uint8Array = new Uint8Array(0);
-  let last: SegmentView | undefined;
-  for (const view of views) {
-    const { kernel, words, bytes } = view.reader;
-    words[(view.s + SCRATCH.thr) >>> 2] = threshold;
-    if (heap.length > 0) {
-      bytes.set(heap, view.s + SCRATCH.carry);
-      kernel.absorb(view.s, heap.length / 16);
+// The candidates at the cursor's distance are ranked first, in all segments: they were not counted (threshold.ts), and
+// where they fill the heap, what is farther need not be ranked at all.
+function rankSegments(
+  views: readonly SegmentView[],
+  threshold: number,
+  after: IndexPlace | undefined,
+): Uint8Array {
+  const heap = new TravellingHeap();
+  for (const view of views) view.reader.words[(view.s + SCRATCH.thr) >>> 2] = threshold;
+  const limits =
+    after !== undefined && after.distance < threshold ? [after.distance, threshold] : [threshold];
+  for (const limit of limits) {
+    for (const view of views) {
+      heap.moveTo(view);
+      view.reader.kernel.rank(view.s, limit);
     }
-    kernel.rank(view.s);
-    heap = heapBytes(view);
-    last = view;
   }
-  last?.reader.kernel.sortHeap(last.s);
-  return heap.slice();
+  return heap.sorted();
+}
+
+/** The best k so far. Every segment has a heap of its own, from what it ranked while counting; this one takes it in. */
+class TravellingHeap {
+  #at: SegmentView | undefined;
+
+  moveTo(view: SegmentView): void {
+    const from = this.#at;
+    this.#at = view;
+    if (from === undefined || from === view) return;
+    const heap = heapBytes(from);
+    const { kernel, bytes } = view.reader;
+    bytes.set(heap, view.s + SCRATCH.carry);
+    kernel.absorb(view.s, heap.length / 16);
+    from.reader.words[(from.s + SCRATCH.heapCount) >>> 2] = 0;
+  }
+
+  /** In canonical order. The heap is none any more then. */
+  sorted(): Uint8Array {
+    if (this.#at === undefined) return new Uint8Array(0);
+    this.#at.reader.kernel.sortHeap(this.#at.s);
+    return heapBytes(this.#at).slice();
+  }
 }
 
 function heapBytes({ reader, s }: SegmentView): Uint8Array {

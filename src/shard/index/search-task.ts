@@ -1,3 +1,4 @@
+import type { AllowedSets } from './allowed-sets.js';
 import type { ProbeMode } from './probe-plan.js';
 import type { SegmentLayout } from './segment-layout.js';
 
@@ -11,8 +12,6 @@ export interface SegmentDescriptor {
 
 /** Numbers per snapshot in SearchTask.snapshots. */
 export const SNAPSHOT_NUMBERS = 4;
-/** Numbers per query in SearchTask.params. */
-export const PARAM_NUMBERS = 4;
 
 /**
  * Several queries over the same snapshots, for one thread. Flat arrays, because cloning many small objects to a thread
@@ -24,12 +23,13 @@ export interface SearchTask {
   readonly slot: number;
   /** (partition, segmentId, deltaCount, tombstones) per partition */
   readonly snapshots: Uint32Array;
-  /** (k, maxDistance, fine 0 or 1, unused) per query */
+  /** PARAM_NUMBERS per query (query-params.ts) */
   readonly params: Uint32Array;
   /** codeWords x 8 bytes per query, zero-padded */
   readonly codes: Uint8Array;
   /** fineWords x 8 bytes per query, zero-padded */
   readonly fineCodes: Uint8Array;
+  readonly filters: readonly AllowedSets[];
   /** Only after a worker said that it lacks one: the segments of the snapshots. */
   readonly segments: readonly SegmentDescriptor[];
 }

@@ -19,6 +19,10 @@ export interface SegmentShape {
   readonly deltaCapacity: number;
   /** Rows that may be removed. */
   readonly tombstoneCapacity: number;
+  /** Attribute sets of the base's rows; 0: all rows have set 0, and the base has no columns for them. */
+  readonly attributeSets: number;
+  /** Attribute sets have numbers below this. */
+  readonly attributeCapacity: number;
   /** Tasks that may work on the segment at once, each with its own scratch. */
   readonly slots: number;
 }
@@ -42,6 +46,9 @@ export interface SegmentLayout extends SegmentShape {
   /** u32: tombstones logged so far. */
   readonly tombstoneCount: number;
   readonly scratch: number;
+  /** per slot: bitmap of the attribute sets that a query allows, filterBytes long */
+  readonly filters: number;
+  readonly filterBytes: number;
   /** u64[groups][codeWords], ascending */
   readonly codes: number;
   /** u32[groups + 1]: rows of group g are [starts[g], starts[g + 1]) */
@@ -50,6 +57,14 @@ export interface SegmentLayout extends SegmentShape {
   readonly tieKeys: number;
   /** u64[baseRows][fineWords] */
   readonly fines: number;
+  /** u32[baseRows]: number of the row's attribute set; 0 as an offset where attributeSets is 0 */
+  readonly attributes: number;
+  /** u32[baseRows]: rows ascending by (attribute set, row) */
+  readonly attributeOrder: number;
+  /** u32[attributeSets], ascending: the sets that occur */
+  readonly attributeNumbers: number;
+  /** u32[attributeSets + 1]: the rows of the i-th of them are attributeOrder[starts[i] .. starts[i + 1]) */
+  readonly attributeStarts: number;
   /** one bit per row, base first, then delta: 1 where the row was removed */
   readonly deadBits: number;
   /** u32[tombstoneCapacity]: the rows in the order of their removal */
@@ -57,6 +72,8 @@ export interface SegmentLayout extends SegmentShape {
   readonly deltaCodes: number;
   readonly deltaTieKeys: number;
   readonly deltaFines: number;
+  /** u32[deltaCapacity] */
+  readonly deltaAttributes: number;
   /** Whole WebAssembly pages of 64 KiB. */
   readonly byteLength: number;
 }
@@ -77,16 +94,24 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
   const fineWords = codeWordCount(shape.fineCodeBits);
   const rows = shape.baseRows + shape.deltaCapacity;
   const idBytes = chunkIdBytes(shape.groups);
+  const filterBytes = Math.ceil(shape.attributeCapacity / 512) * 64;
+  const hasAttributes = shape.attributeSets > 0;
   const layout = {
     ...shape,
     codeWords,
     fineWords,
     tombstoneCount: 0,
     scratch: take(shape.slots * SCRATCH.byteLength),
+    filterBytes,
+    filters: take(shape.slots * filterBytes),
     codes: take(shape.groups * codeWords * 8),
     starts: take(shape.grouped ? (shape.groups + 1) * 4 : 0),
     tieKeys: take(shape.baseRows * 8),
     fines: take(shape.baseRows * fineWords * 8),
+    attributes: hasAttributes ? take(shape.baseRows * 4) : 0,
+    attributeOrder: hasAttributes ? take(shape.baseRows * 4) : 0,
+    attributeNumbers: take(shape.attributeSets * 4),
+    attributeStarts: take(hasAttributes ? (shape.attributeSets + 1) * 4 : 0),
     idBytes,
     chunkHeads: take(shape.chunks.length * 20),
     chunks: shape.chunks.map((chunk, i) => ({
@@ -100,6 +125,7 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
     deltaCodes: take(shape.deltaCapacity * codeWords * 8),
     deltaTieKeys: take(shape.deltaCapacity * 8),
     deltaFines: take(shape.deltaCapacity * fineWords * 8),
+    deltaAttributes: take(shape.deltaCapacity * 4),
   };
   const byteLength = Math.ceil(next / PAGE_BYTES) * PAGE_BYTES;
   if (byteLength > PAGES_MAX * PAGE_BYTES) {

@@ -1,4 +1,6 @@
 import { instantiateKernel, SCRATCH, type KernelExports } from '../kernel/kernel.js';
+import type { AllowedSets } from './allowed-sets.js';
+import type { QueryRules } from './query-params.js';
 import type { SegmentDescriptor } from './search-task.js';
 import type { SegmentLayout } from './segment-layout.js';
 
@@ -38,6 +40,9 @@ export class SegmentReader {
       layout.chunks.length,
       layout.chunkHeads,
       layout.idBytes,
+      layout.attributes,
+      layout.attributeOrder,
+      layout.deltaAttributes,
     );
   }
 
@@ -45,21 +50,25 @@ export class SegmentReader {
   scratch(slot: number): number {
     return this.layout.scratch + slot * SCRATCH.byteLength;
   }
+
+  /** Byte offset of a slot's filter. */
+  filter(slot: number): number {
+    return this.layout.filters + slot * this.layout.filterBytes;
+  }
 }
 
 /** One segment as one query sees it: which rows exist, which were removed, and where to work. */
 export interface SegmentView {
   readonly reader: SegmentReader;
   readonly s: number;
+  /** Byte offset of the filter of the same slot. */
+  readonly filter: number;
   readonly deltaCount: number;
   readonly tombstones: number;
 }
 
 /** A query as the kernel wants it. */
-export interface PreparedQuery {
-  readonly k: number;
-  readonly maxDistance: number;
-  readonly fine: boolean;
+export interface PreparedQuery extends QueryRules {
   /** Zero-padded to whole words. */
   readonly code: Uint8Array;
   readonly fineCode: Uint8Array;
@@ -70,7 +79,29 @@ export function beginSearch(view: SegmentView, query: PreparedQuery): void {
   const { reader, s } = view;
   reader.bytes.set(query.code, s + SCRATCH.query);
   reader.bytes.set(query.fineCode, s + SCRATCH.fineQuery);
-  reader.kernel.begin(s, query.k, query.maxDistance, view.tombstones, query.fine ? 1 : 0, reader.partition);
+  const { after } = query;
+  const tieKey = after?.tieKey ?? 0n;
+  reader.words[(s + SCRATCH.afterKey) / 4] = Number(tieKey & 0xffff_ffffn);
+  reader.words[(s + SCRATCH.afterKey) / 4 + 1] = Number(tieKey >> 32n);
+  if (query.allowed !== undefined) writeFilter(view, query.allowed);
+  reader.kernel.begin(
+    s,
+    query.k,
+    query.maxDistance,
+    view.tombstones,
+    query.fine ? 1 : 0,
+    reader.partition,
+    query.allowed === undefined ? 0 : view.filter,
+    after === undefined ? 0 : after.distance * 65_536 + after.fineDistance,
+    after === undefined ? 0 : after.distance + 1,
+  );
+}
+
+// The bitmap, cut to the sets that rows of this segment may have, or filled up with sets that are not allowed.
+function writeFilter({ reader, filter }: SegmentView, { bitmap }: AllowedSets): void {
+  const words = reader.words.subarray(filter / 4, (filter + reader.layout.filterBytes) / 4);
+  words.set(bitmap.subarray(0, words.length));
+  words.fill(0, bitmap.length);
 }
 
 /** Takes over from another segment what was counted so far, so that the threshold is that of both together. */

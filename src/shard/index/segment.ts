@@ -1,4 +1,5 @@
 import { assert, KinscanError } from '../../core/errors.js';
+import { isAlmostFull } from './attribute-capacity.js';
 import { findBaseRow } from './base-lookup.js';
 import { bytesEqual, copyPadded } from './code-bytes.js';
 import { DeltaLookup } from './delta-lookup.js';
@@ -22,7 +23,7 @@ export interface SegmentSnapshot {
 /**
  * The codes of one partition in one shared memory: an immutable base, a delta that only grows, and tombstones.
  *
- *   | scratch x slots | base: codes, starts, tieKeys, fines | deadBits | tombstoneLog | delta: codes, tieKeys, fines |
+ *   | scratch, filter x slots | base: codes, starts, tieKeys, fines, attributes | deadBits | tombstoneLog | delta |
  *
  * Only the main thread writes, only behind what any snapshot covers: a row is written before deltaCount covers it, a
  * tombstone is logged before its bit is set, so a search with an older snapshot can tell that it came later. Hence a
@@ -39,6 +40,8 @@ export class Segment {
   #lookup: DeltaLookup | undefined;
   #deltaCount = 0;
   #tombstones = 0;
+  /** No row appended has an attribute set with this number or a larger one. */
+  #attributesEnd = 1;
   #readers = 0;
   #onUnused: (() => void) | undefined;
 
@@ -90,24 +93,29 @@ export class Segment {
     return { segment: this, deltaCount: this.#deltaCount, tombstones: this.#tombstones };
   }
 
-  hasRoomFor(adds: number, removes: number): boolean {
+  hasRoomFor({ adds, removes }: ChangePlan): boolean {
     return (
-      this.#deltaCount + adds <= this.layout.deltaCapacity &&
-      this.#tombstones + removes <= this.layout.tombstoneCapacity
+      this.#deltaCount + adds.length <= this.layout.deltaCapacity &&
+      this.#tombstones + removes.length <= this.layout.tombstoneCapacity &&
+      adds.every((row) => row.attributes < this.layout.attributeCapacity)
     );
   }
 
   /** Time to rebuild: what is left must last until the rebuild is done. */
   isHalfFull(): boolean {
-    const { deltaCapacity, tombstoneCapacity } = this.layout;
-    return this.#deltaCount * 2 > deltaCapacity || this.#tombstones * 2 > tombstoneCapacity;
+    const { deltaCapacity, tombstoneCapacity, attributeCapacity } = this.layout;
+    return (
+      this.#deltaCount * 2 > deltaCapacity ||
+      this.#tombstones * 2 > tombstoneCapacity ||
+      isAlmostFull(this.#attributesEnd, attributeCapacity)
+    );
   }
 
   /** Appends many rows at once, in bulk copies. */
   appendPacked(rows: PackedRows): void {
     const { layout } = this;
-    assert(this.hasRoomFor(rows.count, 0), 'the delta has no room for these rows');
     const first = this.#deltaCount;
+    assert(first + rows.count <= layout.deltaCapacity, 'the delta has no room for these rows');
     copyPadded(
       this.bytes,
       layout.deltaCodes + first * layout.codeWords * 8,
@@ -123,6 +131,8 @@ export class Segment {
       rows.count,
     );
     this.#tieKeys.set(rows.tieKeys.subarray(0, rows.count), first);
+    this.words.set(rows.attributes.subarray(0, rows.count), layout.deltaAttributes / 4 + first);
+    this.#attributesEnd = Math.max(this.#attributesEnd, attributesEnd(rows));
     this.#deltaCount += rows.count;
     this.#lookup = undefined;
   }
@@ -146,7 +156,7 @@ export class Segment {
       }
       const own = addsByKey
         .get(change.tieKey)
-        ?.findLast((i) => adds[i] !== undefined && sameCodes(adds[i], change));
+        ?.findLast((i) => adds[i] !== undefined && sameRow(adds[i], change));
       if (own !== undefined) {
         adds[own] = undefined;
         continue;
@@ -160,10 +170,7 @@ export class Segment {
 
   /** Writes planned changes; the snapshots from now on see all of them. */
   commit(plan: ChangePlan): void {
-    assert(
-      this.hasRoomFor(plan.adds.length, plan.removes.length),
-      'the segment has no room for these changes',
-    );
+    assert(this.hasRoomFor(plan), 'the segment has no room for these changes');
     for (const row of plan.adds) this.#append(row);
     const { layout, words } = this;
     for (const row of plan.removes) {
@@ -190,6 +197,8 @@ export class Segment {
     copyPadded(this.bytes, layout.deltaCodes + at * codeBytes, codeBytes, row.code, 1);
     copyPadded(this.bytes, layout.deltaFines + at * fineBytes, fineBytes, row.fineCode, 1);
     this.#tieKeys[at] = row.tieKey;
+    this.words[layout.deltaAttributes / 4 + at] = row.attributes;
+    this.#attributesEnd = Math.max(this.#attributesEnd, row.attributes + 1);
     this.#deltaCount++;
     this.#lookup?.add(this.#tieKeyLow(at), at);
   }
@@ -212,6 +221,7 @@ export class Segment {
     const found = this.#lookup.find(Number(row.tieKey & 0xffff_ffffn), (i) => {
       return (
         this.#tieKeys[i] === row.tieKey &&
+        this.words[layout.deltaAttributes / 4 + i] === row.attributes &&
         bytesEqual(this.bytes, layout.deltaCodes + i * layout.codeWords * 8, row.code) &&
         bytesEqual(this.bytes, layout.deltaFines + i * layout.fineWords * 8, row.fineCode) &&
         !taken.has(layout.baseRows + i)
@@ -221,6 +231,19 @@ export class Segment {
   }
 }
 
-function sameCodes(a: IndexRow | undefined, b: IndexRow): boolean {
-  return a !== undefined && bytesEqual(a.code, 0, b.code) && bytesEqual(a.fineCode, 0, b.fineCode);
+/** One more than the largest number of an attribute set among these rows. */
+export function attributesEnd({ attributes, count }: PackedRows): number {
+  let last = 0;
+  for (let i = 0; i < count; i++) if ((attributes[i] as number) > last) last = attributes[i] as number;
+  return last + 1;
+}
+
+// Whether the rows are one; their tie keys are known to be.
+function sameRow(a: IndexRow | undefined, b: IndexRow): boolean {
+  return (
+    a !== undefined &&
+    a.attributes === b.attributes &&
+    bytesEqual(a.code, 0, b.code) &&
+    bytesEqual(a.fineCode, 0, b.fineCode)
+  );
 }

@@ -2,11 +2,14 @@ import { assertCodeLength } from '../../core/code.js';
 import { KinscanError } from '../../core/errors.js';
 import { WorkerPool } from '../../runtime/worker-pool.js';
 import { compileKernel, K_MAX } from '../kernel/kernel.js';
+import { allowedSetsOf } from './allowed-sets.js';
+import { ATTRIBUTE_SETS_MAX } from './attribute-capacity.js';
 import { TABLE_CODES_MIN } from './chunk-plan.js';
 import { packedBytes } from './code-bytes.js';
 import type {
   IndexChange,
   IndexHits,
+  IndexPlace,
   IndexQuery,
   IndexRow,
   PackedRows,
@@ -21,6 +24,7 @@ import type { BuildResult, BuildTask } from './build-worker.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
+import { attributesEnd } from './segment.js';
 import type { PreparedQuery } from './segment-reader.js';
 import { TaskRunner } from './task-runner.js';
 
@@ -92,12 +96,14 @@ class WorkerShardIndex implements ShardIndex {
     const fits =
       rows.tieKeys.length >= rows.count &&
       rows.codes.length === rows.count * packedBytes(codeBits) &&
+      rows.attributes.length >= rows.count &&
       rows.fineCodes.length === rows.count * packedBytes(fineCodeBits);
     if (!fits)
       throw new KinscanError(
         'INVALID_ARGUMENT',
         'the packed rows do not fit their count and the code lengths',
       );
+    checkAttributes(attributesEnd(rows) - 1);
     const options = {
       partition,
       codeBits,
@@ -162,6 +168,7 @@ class WorkerShardIndex implements ShardIndex {
     const { codeBits, fineCodeBits } = this.#options;
     assertCodeLength(row.code, codeBits);
     this.#checkFineCode(row.fineCode, fineCodeBits);
+    checkAttributes(row.attributes);
   }
 
   #checkFineCode(fineCode: Uint8Array, fineCodeBits: number): void {
@@ -182,6 +189,10 @@ class WorkerShardIndex implements ShardIndex {
     if (new Set(query.partitions).size !== query.partitions.length) {
       throw new KinscanError('INVALID_ARGUMENT', 'a partition is named twice');
     }
+    if (query.filter !== undefined && !(Number.isInteger(query.filter.sets) && query.filter.sets >= 0)) {
+      throw new KinscanError('INVALID_ARGUMENT', 'the sets of a filter are counted by a whole number');
+    }
+    if (query.after !== undefined) checkPlace(query.after);
     assertCodeLength(query.code, codeBits);
     const hasFineCode = query.fineCode !== undefined && query.fineCode.length > 0;
     if (hasFineCode) this.#checkFineCode(query.fineCode, fineCodeBits);
@@ -191,6 +202,8 @@ class WorkerShardIndex implements ShardIndex {
       fine: query.ranking === 'FINE' && hasFineCode,
       code: wordPadded(query.code, codeBits),
       fineCode: wordPadded(query.fineCode ?? new Uint8Array(0), fineCodeBits),
+      allowed: query.filter && allowedSetsOf(query.filter),
+      after: query.after,
     };
   }
 }
@@ -200,7 +213,21 @@ const NO_ROWS: PackedRows = {
   codes: new Uint8Array(0),
   tieKeys: new BigUint64Array(0),
   fineCodes: new Uint8Array(0),
+  attributes: new Uint32Array(0),
 };
+
+function checkAttributes(set: number): void {
+  if (!Number.isInteger(set) || set < 0 || set >= ATTRIBUTE_SETS_MAX) {
+    throw new KinscanError('INVALID_ARGUMENT', `an attribute set has a number below ${ATTRIBUTE_SETS_MAX}`);
+  }
+}
+
+function checkPlace({ distance, fineDistance, tieKey }: IndexPlace): void {
+  const areDistances = [distance, fineDistance].every((d) => Number.isInteger(d) && d >= 0 && d < 65_535);
+  if (!areDistances || tieKey < 0n || tieKey >= 1n << 64n) {
+    throw new KinscanError('INVALID_ARGUMENT', 'a place has two distances in bits and a 64-bit tie key');
+  }
+}
 
 function wordPadded(code: Uint8Array, bits: number): Uint8Array {
   const padded = new Uint8Array(Math.ceil(bits / 64) * 8);

@@ -1,7 +1,7 @@
 import { assert } from '../../core/errors.js';
+import { PARAM_NUMBERS, unpackRules } from './query-params.js';
 import { searchSegments } from './search-segments.js';
 import {
-  PARAM_NUMBERS,
   SNAPSHOT_NUMBERS,
   type SearchTask,
   type SearchTaskResult,
@@ -59,21 +59,24 @@ export class TaskRunner {
       );
       const reader = this.#readers.get(partition);
       if (reader === undefined || reader.segmentId !== segmentId) return undefined;
-      views.push({ reader, s: reader.scratch(task.slot), deltaCount, tombstones });
+      views.push({
+        reader,
+        s: reader.scratch(task.slot),
+        filter: reader.filter(task.slot),
+        deltaCount,
+        tombstones,
+      });
     }
     return views;
   }
 }
 
 function queryAt(task: SearchTask, i: number, queries: number): PreparedQuery {
-  const [k, maxDistance, fine] = task.params.subarray(i * PARAM_NUMBERS, (i + 1) * PARAM_NUMBERS);
-  assert(k !== undefined && maxDistance !== undefined, 'a query is whole');
+  const params = task.params.subarray(i * PARAM_NUMBERS, (i + 1) * PARAM_NUMBERS);
   const codeBytes = task.codes.length / queries;
   const fineBytes = task.fineCodes.length / queries;
   return {
-    k,
-    maxDistance,
-    fine: fine === 1,
+    ...unpackRules(params, task.filters),
     code: task.codes.subarray(i * codeBytes, (i + 1) * codeBytes),
     fineCode: task.fineCodes.subarray(i * fineBytes, (i + 1) * fineBytes),
   };

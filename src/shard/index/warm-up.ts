@@ -19,6 +19,8 @@ export function warmUpKernel(module: WebAssembly.Module, codeBits: number, fineC
     chunks: [],
     deltaCapacity: ROWS,
     tombstoneCapacity: 1,
+    attributeSets: 0,
+    attributeCapacity: 1,
     slots: 1,
   });
   const memory = memoryFor(layout.byteLength);
@@ -27,11 +29,25 @@ export function warmUpKernel(module: WebAssembly.Module, codeBits: number, fineC
   for (let i = 0; i < ROWS * layout.codeWords * 8; i++)
     bytes[layout.deltaCodes + i] = (i * 2_654_435_761) >>> 13;
   for (let i = 0; i < ROWS * 8; i++) bytes[layout.deltaTieKeys + i] = (i * 2_246_822_519) >>> 17;
-  const view: SegmentView = { reader, s: reader.scratch(0), deltaCount: ROWS, tombstones: 0 };
+  const view: SegmentView = {
+    reader,
+    s: reader.scratch(0),
+    filter: reader.filter(0),
+    deltaCount: ROWS,
+    tombstones: 0,
+  };
   const code = new Uint8Array(layout.codeWords * 8);
   const fineCode = new Uint8Array(layout.fineWords * 8);
   for (let round = 0; round < ROUNDS; round++) {
     code[0] = round;
-    searchSegments([view], { k: 10, maxDistance: codeBits, fine: round % 2 === 0, code, fineCode });
+    searchSegments([view], {
+      k: 10,
+      maxDistance: codeBits,
+      fine: round % 2 === 0,
+      code,
+      fineCode,
+      allowed: undefined,
+      after: undefined,
+    });
   }
 }

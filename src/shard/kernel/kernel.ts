@@ -12,6 +12,7 @@ export const SCRATCH = {
   thr: 0,
   total: 4,
   heapCount: 12,
+  afterKey: 48,
   query: 64,
   fineQuery: 128,
   hist: 256,
@@ -44,14 +45,30 @@ export interface KernelExports {
       chunkCount: number,
       chunkHeads: number,
       idBytes: number,
+      attributes: number,
+      attributeOrder: number,
+      deltaAttributes: number,
     ]
   ): void;
-  begin(s: number, k: number, maxDistance: number, tombstones: number, fine: number, partition: number): void;
+  begin(
+    ...query: [
+      s: number,
+      k: number,
+      maxDistance: number,
+      tombstones: number,
+      fine: number,
+      partition: number,
+      filter: number,
+      afterRank: number,
+      countFrom: number,
+    ]
+  ): void;
   scanBase(s: number): void;
   scanDelta(s: number, from: number, to: number): void;
   countProbe(s: number, chunk: number, radius: number): number;
   probe(s: number, chunk: number, radius: number): void;
-  rank(s: number): void;
+  listRows(s: number, from: number, to: number): void;
+  rank(s: number, limit: number): void;
   absorb(s: number, count: number): void;
   sortHeap(s: number): void;
 }

@@ -1,14 +1,22 @@
 import { hammingDistance } from '../../core/code.js';
 import type { HitList } from '../../core/hit-list.js';
-import type { IndexHits, IndexQuery } from '../index/shard-index.js';
+import type { IndexFilter, IndexHits, IndexQuery } from '../index/shard-index.js';
 import type { RecordStore, TieKeyRef } from '../store/record-store.js';
 import type { IdState, LiveImage } from '../store/tie-entry.js';
+
+/** Hits with the attribute sets of their images. */
+export interface ResolvedHits {
+  readonly hits: HitList;
+  /** Numbers in the attribute table, shape [hits.count]. */
+  readonly attributes: Uint32Array;
+}
 
 /**
  * Gives the hits of the index their image ids.
  *
  * The index knows an image by (partition, tie key, codes) only. Its tie entry in the store names the ids with that tie
- * key; the hit's ids are those that are live, of the index's model version and at the hit's distances. Several rows with
+ * key; the hit's ids are those that are live, of the index's model version, allowed by the query's filter and at the hit's
+ * distances. Several rows with
  * equal (distance, fine distance, tie key) get their ids in the order of the ids' bytes, which is the order that tie
  * entries keep: the canonical order.
  *
@@ -22,7 +30,7 @@ export async function resolveHits(
   hits: IndexHits,
   query: IndexQuery,
   modelTag: bigint,
-): Promise<HitList | undefined> {
+): Promise<ResolvedHits | undefined> {
   const { count, distances, fineDistances, tieKeys, partitions } = hits;
   const firstRows = rowsByTieKey(hits);
   const refs = [...firstRows.values()]
@@ -30,6 +38,7 @@ export async function resolveHits(
     .sort(byKeyOrder);
   const tieEntries = await readTieEntries(store, refs);
   const imageIds = new Array<string>(count);
+  const attributes = new Uint32Array(count);
   const hasRepeats = firstRows.size < count;
   const taken = new Map<bigint, Set<string>>();
   for (let row = 0; row < count; row++) {
@@ -40,15 +49,17 @@ export async function resolveHits(
     const isHit = ({ imageId, live }: IdState): boolean =>
       live !== undefined &&
       live.modelTag === modelTag &&
+      isAllowed(live.attributes, query.filter) &&
       taken.get(tieKey)?.has(imageId) !== true &&
       isAt(live, query, distance, fineDistance);
     const state = states.find(isHit);
-    if (state === undefined) return undefined;
+    if (state?.live === undefined) return undefined;
     imageIds[row] = state.imageId;
+    attributes[row] = state.live.attributes;
     // only where a tie key comes again is it of use to know what was given out
     if (hasRepeats) taken.set(tieKey, (taken.get(tieKey) ?? new Set()).add(state.imageId));
   }
-  return { count, distances, fineDistances, tieKeys, imageIds };
+  return { hits: { count, distances, fineDistances, tieKeys, imageIds }, attributes };
 }
 
 /** The first row of each tie key; a tie key lies in one partition, which its top bits name. */
@@ -73,6 +84,10 @@ async function readTieEntries(
 ): Promise<Map<bigint, readonly IdState[]>> {
   const entries = await store.readTieEntries(refs);
   return new Map(refs.map(({ tieKey }, i) => [tieKey, entries[i] as readonly IdState[]]));
+}
+
+function isAllowed(set: number, filter: IndexFilter | undefined): boolean {
+  return filter === undefined || (((filter.allowed[set >>> 5] ?? 0) >>> (set & 31)) & 1) === 1;
 }
 
 function isAt(live: LiveImage, query: IndexQuery, distance: number, fineDistance: number): boolean {

@@ -9,18 +9,41 @@ import type { KeyRange } from './rocks-database.js';
  *     tie entry  | 02 | partition u16 | tie key u64 |       what is known of the ids with this tie key (tie-entry.ts)
  *     frame      | 03 | partition u16 | tie key u64 of the base id | frame id UTF-8 |    nothing
  *     record     | 04 | partition u16 | tie key u64 | image id UTF-8 |                   ImageRecord, protobuf
+ *     attributes | 05 | page u32 |                                                     packed attribute sets
+ *     manifest   | 06 | partition u16 |                     JSON: which blobs there are (blob-store.ts)
+ *     blob       | 07 | partition u16 | generation u32 | block u32 |                       rows (row-block.ts)
+ *     journal    | 08 | partition u16 | number u48 |            changes of rows (row-journal.ts)
  *
  * Records lie in the canonical order of ties: (partition, tie key, image id). The tie entries hold all that search
- * needs (ids, codes, revisions) without the bulk of the records (metadata, embedding, thumbnail): start-up reads only
- * them, and the id of a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
+ * needs (ids, codes, revisions) without the bulk of the records (metadata, embedding, thumbnail): the id of a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
+ * Start-up reads the rows of the index from blobs and their journal.
  */
-const FAMILY = { settings: 0, position: 1, tieEntry: 2, frame: 3, record: 4 } as const;
+const FAMILY = {
+  settings: 0,
+  position: 1,
+  tieEntry: 2,
+  frame: 3,
+  record: 4,
+  attributes: 5,
+  manifest: 6,
+  blob: 7,
+  journal: 8,
+} as const;
 
 /** The families of which a partition has a range of its own. */
-const PARTITION_FAMILIES = [FAMILY.position, FAMILY.tieEntry, FAMILY.frame, FAMILY.record] as const;
+const PARTITION_FAMILIES = [
+  FAMILY.position,
+  FAMILY.tieEntry,
+  FAMILY.frame,
+  FAMILY.record,
+  FAMILY.manifest,
+  FAMILY.blob,
+  FAMILY.journal,
+] as const;
 
 const PARTITION_PREFIX_BYTES = 3;
 const TIE_PREFIX_BYTES = 11;
+const ATTRIBUTE_PAGE_KEY_BYTES = 5;
 
 export const SETTINGS_KEY = Buffer.from([FAMILY.settings]);
 
@@ -38,6 +61,48 @@ export function frameKey(partition: number, baseId: string, frameId: string): Bu
 
 export function recordKey(partition: number, tieKey: bigint, imageId: string): Buffer {
   return withId(FAMILY.record, partition, tieKey, imageId);
+}
+
+export function attributePageKey(page: number): Buffer {
+  const key = Buffer.alloc(ATTRIBUTE_PAGE_KEY_BYTES);
+  key.writeUInt8(FAMILY.attributes, 0);
+  key.writeUInt32BE(page, 1);
+  return key;
+}
+
+/** All pages of attribute sets. */
+export const ATTRIBUTE_PAGE_RANGE: KeyRange = rangeOf(Buffer.from([FAMILY.attributes]));
+
+export function pageOfAttributePageKey(key: Buffer): number {
+  return key.readUInt32BE(1);
+}
+
+export function manifestKey(partition: number): Buffer {
+  return partitionPrefix(FAMILY.manifest, partition);
+}
+
+/** @param generation 1 to 2^32 - 1 */
+export function blobBlockKey(partition: number, generation: number, block: number): Buffer {
+  return numbered(partitionPrefix(FAMILY.blob, partition), [generation, 4], [block, 4]);
+}
+
+/** All blobs of a partition. */
+export function blobRange(partition: number): KeyRange {
+  return rangeOf(partitionPrefix(FAMILY.blob, partition));
+}
+
+export function blobGenerationRange(partition: number, generation: number): KeyRange {
+  return rangeOf(numbered(partitionPrefix(FAMILY.blob, partition), [generation, 4]));
+}
+
+/** @param number 1 to 2^48 - 1 */
+export function journalKey(partition: number, number: number): Buffer {
+  return numbered(partitionPrefix(FAMILY.journal, partition), [number, 6]);
+}
+
+/** The journal of a partition through a number. */
+export function journalRangeThrough(partition: number, number: number): KeyRange {
+  return { from: journalKey(partition, 0), until: journalKey(partition, number + 1) };
 }
 
 /** All tie entries of a partition. */
@@ -69,6 +134,16 @@ function partitionPrefix(family: number, partition: number): Buffer {
   key.writeUInt8(family, 0);
   key.writeUInt16BE(partition, 1);
   return key;
+}
+
+/** A prefix followed by numbers of so many bytes each. */
+function numbered(prefix: Buffer, ...numbers: readonly (readonly [value: number, bytes: number])[]): Buffer {
+  const parts = numbers.map(([value, bytes]) => {
+    const part = Buffer.alloc(bytes);
+    part.writeUIntBE(value, 0, bytes);
+    return part;
+  });
+  return Buffer.concat([prefix, ...parts]);
 }
 
 function tiePrefix(family: number, partition: number, tieKey: bigint, spareBytes: number): Buffer {

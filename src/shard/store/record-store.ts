@@ -1,8 +1,13 @@
 import { KinscanError } from '../../core/errors.js';
+import type { AttributePage } from './attribute-pages.js';
 import {
+  ATTRIBUTE_PAGE_RANGE,
+  attributePageKey,
   frameKey,
   frameRange,
   idOfKey,
+  journalKey,
+  pageOfAttributePageKey,
   partitionRanges,
   positionKey,
   recordKey,
@@ -12,8 +17,11 @@ import {
   tieKeyOfTieEntryKey,
 } from './key-layout.js';
 import { baseImageId } from '../../core/image-id.js';
-import { RocksDatabase, type RocksOptions, type WriteOperation } from './rocks-database.js';
-import { sealValue, unsealValue } from './sealed-value.js';
+import { BlobStore } from './blob-store.js';
+import { RocksDatabase, type RocksOptions, type RocksUsage, type WriteOperation } from './rocks-database.js';
+import type { RowWidths } from './row-block.js';
+import { sealChanges, type RowChanges } from './row-journal.js';
+import { readJson, sealJson, sealValue, unsealValue } from './sealed-value.js';
 import { decodeTieEntry, encodeTieEntry, type IdState } from './tie-entry.js';
 
 /** How far a partition has followed the CODES log. */
@@ -26,7 +34,13 @@ export interface LogPosition {
   readonly log: string;
 }
 
-export const POSITION_START: LogPosition = { sequence: 0, generation: 0, log: '' };
+export const POSITION_START: StoredPosition = { sequence: 0, generation: 0, log: '', journal: 0 };
+
+/** As it is stored of a partition. */
+export interface StoredPosition extends LogPosition {
+  /** Number of the last entry in the partition's journal of rows; 0: none. */
+  readonly journal: number;
+}
 
 /** Where an image lies. */
 export interface TieKeyRef {
@@ -44,8 +58,25 @@ export interface StoreChange {
   readonly tieEntries: readonly (TieKeyRef & { readonly states: readonly IdState[] })[];
   /** Records that are new, as protobuf bytes; undefined: the record goes. */
   readonly records: readonly (ImageRef & { readonly record: Uint8Array | undefined })[];
-  readonly positions: readonly { readonly partition: number; readonly position: LogPosition }[];
+  readonly positions: readonly { readonly partition: number; readonly position: StoredPosition }[];
+  /** What the batch changes in the rows of a partition, under the next number of its journal. */
+  readonly journal: readonly {
+    readonly partition: number;
+    readonly number: number;
+    readonly changes: RowChanges;
+    readonly widths: RowWidths;
+  }[];
+  /** Pages with attribute sets that are new. */
+  readonly attributePages: readonly AttributePage[];
 }
+
+export const NO_CHANGE: StoreChange = {
+  tieEntries: [],
+  records: [],
+  positions: [],
+  journal: [],
+  attributePages: [],
+};
 
 /** The live and the removed ids of a partition that share a tie key. */
 export interface StoredTieEntry {
@@ -58,16 +89,20 @@ interface StoreSettings {
   readonly partitionCount: number;
 }
 
-const STORE_FORMAT = 1;
+/** 2: attribute sets, blobs of rows. */
+const STORE_FORMAT = 2;
 /** Reads of one getMany; more are split, so that the event loop runs in between. */
 const READ_CHUNK = 2_000;
 
 /** The durable state of a shard server's partitions in RocksDB (docs/storage.md). */
 export class RecordStore {
+  /** The rows of the index, packed. */
+  readonly blobs: BlobStore;
   readonly #database: RocksDatabase;
 
   private constructor(database: RocksDatabase) {
     this.#database = database;
+    this.blobs = new BlobStore(database);
   }
 
   /**
@@ -86,9 +121,11 @@ export class RecordStore {
   }
 
   /** Positions in the order of the partitions; POSITION_START for one that is new. */
-  async positions(partitions: readonly number[]): Promise<LogPosition[]> {
+  async positions(partitions: readonly number[]): Promise<StoredPosition[]> {
     const values = await this.#database.getMany(partitions.map(positionKey));
-    return values.map((value) => (value === undefined ? POSITION_START : (readJson(value) as LogPosition)));
+    return values.map((value) =>
+      value === undefined ? POSITION_START : (readJson(value) as StoredPosition),
+    );
   }
 
   /** The states of each tie key asked for, in that order. @throws KinscanError CORRUPT_RECORD */
@@ -123,6 +160,14 @@ export class RecordStore {
     }
   }
 
+  /** All pages of attribute sets, in order. @throws KinscanError CORRUPT_RECORD */
+  async *attributePages(): AsyncGenerator<AttributePage> {
+    for await (const chunk of this.#database.range(ATTRIBUTE_PAGE_RANGE)) {
+      for (const { key, value } of chunk)
+        yield { page: pageOfAttributePageKey(key), sets: unsealValue(value) };
+    }
+  }
+
   /** Writes a change, all or nothing; it is on disk when the promise resolves. @throws KinscanError STORAGE_FULL */
   commit(change: StoreChange): Promise<void> {
     const operations: WriteOperation[] = [];
@@ -147,10 +192,26 @@ export class RecordStore {
     for (const { partition, position } of change.positions) {
       operations.push({ type: 'put', key: positionKey(partition), value: sealJson(position) });
     }
+    for (const { partition, number, changes, widths } of change.journal) {
+      const value = sealChanges(changes, widths);
+      operations.push({ type: 'put', key: journalKey(partition, number), value });
+    }
+    for (const { page, sets } of change.attributePages) {
+      operations.push({ type: 'put', key: attributePageKey(page), value: sealValue(sets) });
+    }
     return this.#database.write(operations);
   }
 
-  /** Needed after a failed commit, before the next one. @throws KinscanError STORAGE_FULL, STORE_UNAVAILABLE */
+  /** Whether a write has failed: reopen() comes before the next. */
+  get needsReopen(): boolean {
+    return this.#database.needsReopen;
+  }
+
+  usage(): RocksUsage {
+    return this.#database.usage();
+  }
+
+  /** Needed after a failed write, before the next one. @throws KinscanError STORAGE_FULL, STORE_UNAVAILABLE */
   reopen(): Promise<void> {
     return this.#database.reopen();
   }
@@ -180,19 +241,17 @@ async function checkSettings(database: RocksDatabase, wanted: StoreSettings, fol
     return database.write([{ type: 'put', key: SETTINGS_KEY, value: sealJson(wanted) }]);
   }
   const stored = readJson(value) as StoreSettings;
-  if (stored.format !== wanted.format || stored.partitionCount !== wanted.partitionCount) {
+  if (stored.format !== wanted.format) {
     throw new KinscanError(
       'STORE_UNAVAILABLE',
-      `the store in ${folder} has format ${stored.format} and ${stored.partitionCount} partitions; ` +
-        `needed are format ${wanted.format} and ${wanted.partitionCount} partitions`,
+      `the store in ${folder} has format ${stored.format}, and this version reads format ${wanted.format}: ` +
+        'delete the folder (but for shard-id), and the shard server reads the whole log again',
     );
   }
-}
-
-function sealJson(value: unknown): Buffer {
-  return sealValue(Buffer.from(JSON.stringify(value), 'utf8'));
-}
-
-function readJson(value: Buffer): unknown {
-  return JSON.parse(unsealValue(value).toString('utf8'));
+  if (stored.partitionCount !== wanted.partitionCount) {
+    throw new KinscanError(
+      'STORE_UNAVAILABLE',
+      `the store in ${folder} has ${stored.partitionCount} partitions; needed are ${wanted.partitionCount}`,
+    );
+  }
 }

@@ -1,6 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import rocksdb, { type Callback, type Database, type Iterator, type Operation } from 'rocksdb';
 import { KinscanError } from '../../core/errors.js';
+import { Mutex } from '../mutex.js';
 
 // The only file that imports rocksdb. RocksDB belongs to the main thread: a second opener fails, in another thread too.
 
@@ -31,12 +32,35 @@ const OPEN_FILES_MAX = 512;
 const CHUNK_ENTRIES = 1_000;
 const READ_AHEAD_BYTES = 256 * 1024;
 
-/** An ordered key-value store of bytes on disk. */
+/** What RocksDB holds, in bytes, as it counts itself. */
+export interface RocksUsage {
+  /** Blocks read, writes not yet sorted to disk, indexes and filters of open files. */
+  readonly memoryBytes: number;
+  /** Sorted files that are current, without the write-ahead log. */
+  readonly fileBytes: number;
+}
+
+const MEMORY_PROPERTIES = [
+  'rocksdb.block-cache-usage',
+  'rocksdb.cur-size-all-mem-tables',
+  'rocksdb.estimate-table-readers-mem',
+];
+const FILES_PROPERTY = 'rocksdb.live-sst-files-size';
+
+/**
+ * An ordered key-value store of bytes on disk.
+ *
+ * Writes go one after the other. A failed write may have left half a record in the write-ahead log, and whatever is
+ * appended behind that is forgotten at the next start: after a failed write every other write is refused until reopen().
+ */
 export class RocksDatabase {
   readonly #database: Database;
   readonly #folder: string;
   readonly #options: RocksOptions;
+  readonly #writing = new Mutex();
   #reopening: Promise<void> = Promise.resolve();
+  #failedWrite: { readonly error: unknown } | undefined;
+  #isOpen = false;
 
   private constructor(folder: string, options: RocksOptions) {
     this.#database = rocksdb(folder);
@@ -54,33 +78,46 @@ export class RocksDatabase {
     return database;
   }
 
+  /** Whether a write has failed: no other is taken until reopen(). */
+  get needsReopen(): boolean {
+    return this.#failedWrite !== undefined;
+  }
+
   /**
-   * Closes and opens again; reads wait meanwhile. Needed after a failed write: it may have left half a record in the
-   * write-ahead log, and whatever is appended behind that is forgotten at the next start.
+   * Closes and opens again; reads and writes wait meanwhile. Needed after a failed write.
    * @throws KinscanError STORAGE_FULL without closing anything where the disk has no room; as open() does
    */
-  async reopen(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#folder);
-    if (bavail * bsize < 2 * this.#options.writeBufferBytes) throw storageFull();
-    const reopening = settle<void>((done) => this.#database.close(done)).then(() => this.#open());
-    // whoever reads learns of a failure by the closed database
-    this.#reopening = reopening.catch(() => undefined);
-    await reopening;
-  }
-
-  /** Values in the order of the keys, all of one moment; undefined where there is none. */
-  async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    if (keys.length === 0) return [];
-    await this.#reopening;
-    return settle((done) => this.#database.getMany(keys, { fillCache: true }, done));
+  reopen(): Promise<void> {
+    return this.#writing.run(async () => {
+      const { bavail, bsize } = await statfs(this.#folder);
+      if (bavail * bsize < 2 * this.#options.writeBufferBytes) throw storageFull();
+      this.#isOpen = false;
+      const reopening = settle<void>((done) => this.#database.close(done)).then(() => this.#open());
+      // whoever reads learns of a failure by the closed database
+      this.#reopening = reopening.catch(() => undefined);
+      await reopening;
+      this.#failedWrite = undefined;
+    });
   }
 
   /**
-   * All or nothing, and on disk when the promise resolves.
+   * Values in the order of the keys, all of one moment; undefined where there is none.
+   * @param cache whether the blocks read are kept in memory
+   */
+  async getMany(keys: readonly Buffer[], cache: 'keep' | 'pass' = 'keep'): Promise<(Buffer | undefined)[]> {
+    if (keys.length === 0) return [];
+    await this.#reopening;
+    return settle((done) => this.#database.getMany(keys, { fillCache: cache === 'keep' }, done));
+  }
+
+  /**
+   * All or nothing.
+   * @param when 'now': it is on disk when the promise resolves; 'later': it survives the end of the process at once, and
+   *   that of the machine with the next write that is on disk
    * @throws KinscanError STORAGE_FULL, CORRUPT_RECORD, INTERNAL
    */
-  write(operations: readonly WriteOperation[]): Promise<void> {
-    return settle((done) => this.#database.batch(operations, { sync: true }, done));
+  write(operations: readonly WriteOperation[], when: 'now' | 'later' = 'now'): Promise<void> {
+    return this.#exclusiveWrite((done) => this.#database.batch(operations, { sync: when === 'now' }, done));
   }
 
   /** The entries of a range as they were when it was called, in chunks; the event loop runs between two chunks. */
@@ -106,7 +143,28 @@ export class RocksDatabase {
 
   /** Deletes all entries of a range. */
   clear(range: KeyRange): Promise<void> {
-    return settle((done) => this.#database.clear({ gte: range.from, lt: range.until }, done));
+    return this.#exclusiveWrite((done) => this.#database.clear({ gte: range.from, lt: range.until }, done));
+  }
+
+  usage(): RocksUsage {
+    if (!this.#isOpen) return { memoryBytes: 0, fileBytes: 0 };
+    const bytesOf = (property: string) => Number(this.#database.getProperty(property)) || 0;
+    return {
+      memoryBytes: MEMORY_PROPERTIES.reduce((sum, property) => sum + bytesOf(property), 0),
+      fileBytes: bytesOf(FILES_PROPERTY),
+    };
+  }
+
+  #exclusiveWrite(start: (done: Callback) => void): Promise<void> {
+    return this.#writing.run(async () => {
+      if (this.#failedWrite !== undefined) throw this.#failedWrite.error;
+      try {
+        await settle(start);
+      } catch (error) {
+        this.#failedWrite = { error };
+        throw error;
+      }
+    });
   }
 
   async #open(): Promise<void> {
@@ -125,6 +183,7 @@ export class RocksDatabase {
           done,
         ),
       );
+      this.#isOpen = true;
     } catch (thrown) {
       throw openingError(this.#folder, thrown);
     }
@@ -132,7 +191,10 @@ export class RocksDatabase {
 
   /** Waits for what is under way; afterwards nothing may be called. */
   close(): Promise<void> {
-    return settle((done) => this.#database.close(done));
+    return this.#writing.run(() => {
+      this.#isOpen = false;
+      return settle((done) => this.#database.close(done));
+    });
   }
 }
 

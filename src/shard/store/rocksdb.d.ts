@@ -40,6 +40,8 @@ declare module 'rocksdb' {
       /** Bytes read at once. */
       readonly highWaterMark: number;
     }): Iterator;
+    /** Text; empty for a property that RocksDB does not know. */
+    getProperty(property: string): string;
     clear(options: { readonly gte: Buffer; readonly lt: Buffer }, callback: Callback): void;
   }
 

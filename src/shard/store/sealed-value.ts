@@ -28,6 +28,15 @@ export function unsealValue(sealed: Buffer): Buffer {
   return body;
 }
 
+export function sealJson(value: unknown): Buffer {
+  return sealValue(Buffer.from(JSON.stringify(value), 'utf8'));
+}
+
+/** @throws KinscanError CORRUPT_RECORD */
+export function readJson(value: Buffer): unknown {
+  return JSON.parse(unsealValue(value).toString('utf8'));
+}
+
 function damaged(): KinscanError {
   return new KinscanError('CORRUPT_RECORD', 'a stored value fails its checksum');
 }

@@ -23,6 +23,8 @@ export interface LiveImage {
   readonly code: Uint8Array;
   /** Empty where the model makes none. */
   readonly fineCode: Uint8Array;
+  /** Number of its attribute set (attributes/attribute-table.ts). */
+  readonly attributes: number;
 }
 
 /** All that decides what becomes of the log's next entry for an image id. */
@@ -39,13 +41,13 @@ export function modelTagOf(modelVersion: string): bigint {
 }
 
 const STATE_FIXED_BYTES = 2 + 8 + 1;
-const LIVE_FIXED_BYTES = 8 + 8 + 1 + 1;
+const LIVE_FIXED_BYTES = 8 + 8 + 4 + 1 + 1;
 
 /**
  * The ids of one tie key, nearly always one; little-endian:
  *
  *     | idBytes u16 | id UTF-8 | removedBefore u64 | live u8 |   and where live is 1:
- *     | revision u64 | modelTag u64 | codeBytes u8 | fineCodeBytes u8 | code | fineCode |
+ *     | revision u64 | modelTag u64 | attributes u32 | codeBytes u8 | fineCodeBytes u8 | code | fineCode |
  *
  * one such group for each id, ids ascending by their bytes. The whole is sealed.
  */
@@ -66,6 +68,7 @@ function encodeState(state: IdState, id: Buffer): Buffer {
   if (live === undefined) return bytes;
   at = bytes.writeBigUInt64LE(BigInt(live.revision), at);
   at = bytes.writeBigUInt64LE(live.modelTag, at);
+  at = bytes.writeUInt32LE(live.attributes, at);
   at = bytes.writeUInt8(live.code.length, at);
   at = bytes.writeUInt8(live.fineCode.length, at);
   bytes.set(live.code, at);
@@ -96,13 +99,14 @@ export function decodeTieEntry(value: Buffer): IdState[] {
     }
     const revision = Number(bytes.readBigUInt64LE(take(8)));
     const modelTag = bytes.readBigUInt64LE(take(8));
+    const attributes = bytes.readUInt32LE(take(4));
     const codeBytes = bytes.readUInt8(take(1));
     const fineCodeBytes = bytes.readUInt8(take(1));
     const codeFrom = take(codeBytes);
     const fineFrom = take(fineCodeBytes);
     const code = bytes.subarray(codeFrom, fineFrom);
     const fineCode = bytes.subarray(fineFrom, fineFrom + fineCodeBytes);
-    states.push({ imageId, removedBefore, live: { revision, modelTag, code, fineCode } });
+    states.push({ imageId, removedBefore, live: { revision, modelTag, code, fineCode, attributes } });
   }
   return states;
 }

@@ -6,13 +6,14 @@ import fc from 'fast-check';
 import { baseImageId } from '../../../src/core/image-id.js';
 import type { ImageRecord, ImageRecord__Output } from '../../../src/generated/kinscan/v1/ImageRecord.js';
 import { messageCodec } from '../../../src/runtime/proto.js';
+import { AttributeNumbers } from '../../../src/shard/apply/attribute-numbers.js';
 import { IndexFailure, LogApplier, type RawEntry } from '../../../src/shard/apply/log-applier.js';
 import { fetchRecords } from '../../../src/shard/search/fetch-records.js';
 import type { RecordStore } from '../../../src/shard/store/record-store.js';
 import { KinscanError } from '../../../src/core/errors.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
-import { openLocalShard, type LocalShard } from '../local-shard.js';
+import { BlobRecorder, openLocalShard, type LocalShard } from '../local-shard.js';
 import { MODEL, PARTITION_COUNT, partitionOfId, recordEntry, recordOf, removalEntry } from '../records.js';
 
 const PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
@@ -194,6 +195,8 @@ describe('a write that fails', () => {
 
   async function applierOver(shard: LocalShard, store: RecordStore): Promise<LogApplier> {
     const applier = new LogApplier({
+      attributes: await AttributeNumbers.load(store),
+      blobEvents: new BlobRecorder(),
       store,
       index: shard.index,
       model: MODEL,

@@ -47,6 +47,7 @@ export class RowSource {
   readonly #fineBytes: number;
   readonly #distribution: Distribution;
   readonly #centres: Uint8Array[];
+  readonly #attributeSets: number;
   readonly #usedTieKeys: bigint[] = [];
 
   constructor(random: SeededRandom, codeBits: number, fineCodeBits: number, distribution: Distribution) {
@@ -54,6 +55,7 @@ export class RowSource {
     this.#codeBytes = codeBits / 8;
     this.#fineBytes = fineCodeBits / 8;
     this.#distribution = distribution;
+    this.#attributeSets = random.pick([1, 2, 40, 2_000]);
     const centre = random.bytes(this.#codeBytes);
     const count = distribution === 'equal' ? 1 : distribution === 'twoFarGroups' ? 2 : 1 + random.below(8);
     this.#centres = Array.from({ length: count }, () => random.bytes(this.#codeBytes));
@@ -81,11 +83,21 @@ export class RowSource {
     return this.#random.bytes(this.#fineBytes).map((byte) => byte & 0x11);
   }
 
+  /** Sets of very different sizes: about half of the rows have none, or one of the first. */
+  attributes(): number {
+    return this.#random.below(1 + this.#random.below(this.#attributeSets));
+  }
+
   /** A tie key belongs to one partition, as it does in production; here its low bits say to which. */
   row(partition = 0): IndexRow {
     const old = this.#usedTieKeys.length > 0 && this.#random.below(20) === 0;
     const base = old ? this.#random.pick(this.#usedTieKeys) : this.#random.tieKey();
     this.#usedTieKeys.push(base);
-    return { tieKey: (base & ~15n) | BigInt(partition), code: this.code(), fineCode: this.fineCode() };
+    return {
+      tieKey: (base & ~15n) | BigInt(partition),
+      code: this.code(),
+      fineCode: this.fineCode(),
+      attributes: this.attributes(),
+    };
   }
 }

@@ -1,6 +1,12 @@
 import { hammingDistance } from '../../../src/core/code.js';
 import { compareRanked, type Ranked } from '../../../src/core/ranking.js';
-import type { IndexHits, IndexQuery, IndexRow, PackedRows } from '../../../src/shard/index/index-api.js';
+import type {
+  IndexFilter,
+  IndexHits,
+  IndexQuery,
+  IndexRow,
+  PackedRows,
+} from '../../../src/shard/index/index-api.js';
 
 /** An answer as the tests compare it. */
 export interface Answer extends Ranked {
@@ -23,7 +29,10 @@ export class ReferenceIndex {
     const rows = this.rows(partition);
     const at = rows.findIndex((other) => {
       return (
-        other.tieKey === row.tieKey && equal(other.code, row.code) && equal(other.fineCode, row.fineCode)
+        other.tieKey === row.tieKey &&
+        other.attributes === row.attributes &&
+        equal(other.code, row.code) &&
+        equal(other.fineCode, row.fineCode)
       );
     });
     if (at < 0) throw new Error('the reference does not have this row');
@@ -44,11 +53,20 @@ export class ReferenceIndex {
         const distance = hammingDistance(row.code, query.code);
         if (distance > (query.maxDistance ?? Infinity)) continue;
         const fineDistance = fineCode === undefined ? 0 : hammingDistance(row.fineCode, fineCode);
-        answers.push({ partition, distance, fineDistance, tieKey: row.tieKey });
+        const answer = { partition, distance, fineDistance, tieKey: row.tieKey };
+        if (!isAllowed(row, query.filter)) continue;
+        if (query.after !== undefined && compareRanked(answer, query.after) < 0) continue;
+        answers.push(answer);
       }
     }
     return answers.sort((a, b) => compareRanked(a, b) || a.partition - b.partition).slice(0, query.k);
   }
+}
+
+function isAllowed({ attributes }: IndexRow, filter: IndexFilter | undefined): boolean {
+  if (filter === undefined) return true;
+  const word = filter.allowed[Math.floor(attributes / 32)] ?? 0;
+  return attributes < filter.sets && (word & (1 << (attributes % 32))) !== 0;
 }
 
 export function answersOf(hits: IndexHits): Answer[] {
@@ -66,6 +84,7 @@ export function packRows(rows: readonly IndexRow[]): PackedRows {
     codes: concat(rows.map((row) => row.code)),
     tieKeys: BigUint64Array.from(rows.map((row) => row.tieKey)),
     fineCodes: concat(rows.map((row) => row.fineCode)),
+    attributes: Uint32Array.from(rows.map((row) => row.attributes)),
   };
 }
 

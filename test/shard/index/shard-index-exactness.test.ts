@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { IndexChange, IndexQuery, IndexRow } from '../../../src/shard/index/index-api.js';
+import type {
+  IndexChange,
+  IndexFilter,
+  IndexPlace,
+  IndexQuery,
+  IndexRow,
+} from '../../../src/shard/index/index-api.js';
 import { openShardIndex, type ShardIndex } from '../../../src/shard/index/shard-index.js';
 import { DISTRIBUTIONS, RowSource, SeededRandom } from './random-rows.js';
 import { answersOf, packRows, ReferenceIndex } from './reference-index.js';
@@ -78,7 +84,25 @@ function randomQuery({ random, source, partitions, reference }: Case, codeBits: 
     ranking: random.pick(['HAMMING', 'FINE']),
     partitions: asked,
     ...(random.below(3) === 0 ? { maxDistance } : {}),
+    ...(random.below(2) === 0 ? { filter: randomFilter(random) } : {}),
+    ...(random.below(3) === 0 ? { after: randomPlace(random, codeBits) } : {}),
   };
+}
+
+// Every selectivity, from nothing to everything.
+function randomFilter(random: SeededRandom): IndexFilter {
+  const sets = random.pick([0, 1, 33, 1 + random.below(2_000), 2_000]);
+  const allowed = new Uint32Array(Math.ceil(sets / 32));
+  for (let i = random.pick([0, 1, 10, sets * 3]); i > 0 && sets > 0; i--) {
+    const set = random.below(sets);
+    allowed[set >>> 5] = (allowed[set >>> 5] as number) | (1 << (set & 31));
+  }
+  return { allowed, sets: random.pick([sets, Math.floor(sets / 2)]) };
+}
+
+function randomPlace(random: SeededRandom, codeBits: number): IndexPlace {
+  const distance = random.below(codeBits);
+  return { distance, fineDistance: random.pick([0, random.below(64)]), tieKey: random.tieKey() };
 }
 
 // Tiny bounds, so that small cases have tables and are rebuilt all the time; 'auto' keeps the bounds of production.

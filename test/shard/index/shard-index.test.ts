@@ -40,7 +40,12 @@ function someRows(count: number, seed = 7): IndexRow[] {
 async function checkMovingRows(index: ShardIndex): Promise<void> {
   const rowsOf = (round: number): IndexRow[] => {
     const code = Uint8Array.from({ length: 6 }, (_, i) => (round * 37 + i * 11) & 255);
-    return someRows(300).map(({ tieKey }) => ({ tieKey, code, fineCode: new Uint8Array(8) }));
+    return someRows(300).map(({ tieKey }) => ({
+      tieKey,
+      code,
+      fineCode: new Uint8Array(8),
+      attributes: round,
+    }));
   };
   let rows = rowsOf(0);
   index.load(0, packRows(rows));
@@ -144,7 +149,7 @@ describe('the index of a shard server', () => {
       await assert.rejects(index.search({ ...QUERY, maxDistance: -1 }), hasCode('INVALID_ARGUMENT'));
       await assert.rejects(index.search({ ...QUERY, partitions: [0, 0] }), hasCode('INVALID_ARGUMENT'));
       await assert.rejects(index.search({ ...QUERY, partitions: [0, 3] }), hasCode('STALE_PLACEMENT'));
-      const row = { tieKey: 1n, code: new Uint8Array(5), fineCode: new Uint8Array(8) };
+      const row = { tieKey: 1n, code: new Uint8Array(5), fineCode: new Uint8Array(8), attributes: 0 };
       await assert.rejects(index.apply(0, [{ kind: 'add', row }]), hasCode('CODE_LENGTH_MISMATCH'));
       const rows = packRows(someRows(5));
       assert.throws(() => index.load(1, { ...rows, count: 6 }), hasCode('INVALID_ARGUMENT'));

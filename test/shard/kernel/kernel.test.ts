@@ -26,6 +26,8 @@ function readerOf(codeBits: number, codes: readonly Uint8Array[]): SegmentReader
     chunks: [],
     deltaCapacity: codes.length,
     tombstoneCapacity: 1,
+    attributeSets: 0,
+    attributeCapacity: 1,
     slots: 1,
   });
   const reader = new SegmentReader(kernel, {
@@ -48,7 +50,7 @@ function scan(
   const s = reader.scratch(0);
   reader.bytes.fill(0, s + SCRATCH.query, s + SCRATCH.fineQuery);
   reader.bytes.set(query, s + SCRATCH.query);
-  reader.kernel.begin(s, k, reader.layout.codeBits, 0, 0, 0);
+  reader.kernel.begin(s, k, reader.layout.codeBits, 0, 0, 0, 0, 0, 0);
   reader.kernel.scanDelta(s, 0, count);
   const thr = reader.words[(s + SCRATCH.thr) / 4] as number;
   const at = (s + SCRATCH.hist) / 4;

@@ -7,6 +7,7 @@ import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { systemClock } from '../../../src/runtime/clock.js';
 import { resolveHits } from '../../../src/shard/search/resolve-hits.js';
 import { PartitionSearch } from '../../../src/shard/search/partition-search.js';
+import { NO_CHANGE } from '../../../src/shard/store/record-store.js';
 import { modelTagOf, type IdState } from '../../../src/shard/store/tie-entry.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
 import { openLocalShard } from '../local-shard.js';
@@ -16,7 +17,7 @@ const MODEL_TAG = modelTagOf(MODEL.modelVersion);
 const QUERY = { code: Buffer.alloc(2), k: 100, ranking: 'HAMMING' as const, partitions: [0] };
 
 function stateOf(imageId: string, code: readonly number[], modelTag = MODEL_TAG): IdState {
-  const live = { revision: 1, modelTag, code: Buffer.from(code), fineCode: Buffer.alloc(0) };
+  const live = { revision: 1, modelTag, code: Buffer.from(code), fineCode: Buffer.alloc(0), attributes: 0 };
   return { imageId, removedBefore: 0, live };
 }
 
@@ -43,12 +44,11 @@ describe('resolving hits', () => {
       { imageId: 'removed', removedBefore: 5, live: undefined },
     ];
     await store.commit({
+      ...NO_CHANGE,
       tieEntries: [
         { partition: 0, tieKey: 7n, states: shared },
         { partition: 0, tieKey: 8n, states: [stateOf('alone', [1, 0])] },
       ],
-      records: [],
-      positions: [],
     });
     const hits = indexHits([
       [7n, 1],
@@ -57,16 +57,16 @@ describe('resolving hits', () => {
       [7n, 2],
     ]);
     const resolved = await resolveHits(store, hits, QUERY, MODEL_TAG);
-    assert.deepEqual(resolved?.imageIds, ['Z', 'b', 'alone', 'a']);
+    assert.deepEqual(resolved?.hits.imageIds, ['Z', 'b', 'alone', 'a']);
     const cut = await resolveHits(store, indexHits([[7n, 1]]), QUERY, MODEL_TAG);
-    assert.deepEqual(cut?.imageIds, ['Z']);
+    assert.deepEqual(cut?.hits.imageIds, ['Z']);
   });
 
   it('says so where a hit has no image any more, or one at another distance', async (test) => {
     const { store, close } = await openLocalShard(await temporaryFolder(test));
     test.after(close);
     const states = [stateOf('moved', [0xff, 0])];
-    await store.commit({ tieEntries: [{ partition: 0, tieKey: 1n, states }], records: [], positions: [] });
+    await store.commit({ ...NO_CHANGE, tieEntries: [{ partition: 0, tieKey: 1n, states }] });
     assert.equal(await resolveHits(store, indexHits([[1n, 3]]), QUERY, MODEL_TAG), undefined);
     assert.equal(await resolveHits(store, indexHits([[2n, 3]]), QUERY, MODEL_TAG), undefined);
     const twice = indexHits([

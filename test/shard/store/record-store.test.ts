@@ -10,18 +10,18 @@ import {
   frameKey,
   idOfKey,
   recordKey,
+  SETTINGS_KEY,
   tieEntryKey,
   tieEntryRange,
   tieKeyOfTieEntryKey,
 } from '../../../src/shard/store/key-layout.js';
-import { POSITION_START, RecordStore, type StoreChange } from '../../../src/shard/store/record-store.js';
+import { NO_CHANGE, POSITION_START, RecordStore } from '../../../src/shard/store/record-store.js';
 import { RocksDatabase } from '../../../src/shard/store/rocks-database.js';
 import { sealValue, unsealValue } from '../../../src/shard/store/sealed-value.js';
 import { decodeTieEntry, encodeTieEntry, type IdState } from '../../../src/shard/store/tie-entry.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
 
 const OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
-const NO_CHANGE: StoreChange = { tieEntries: [], records: [], positions: [] };
 
 async function openStore(test: TestContext, folder?: string): Promise<RecordStore> {
   const store = await RecordStore.open(folder ?? (await temporaryFolder(test)), 4, OPTIONS);
@@ -30,7 +30,13 @@ async function openStore(test: TestContext, folder?: string): Promise<RecordStor
 }
 
 function liveState(imageId: string, revision: number): IdState {
-  const live = { revision, modelTag: 7n, code: Buffer.from([1, 2]), fineCode: Buffer.alloc(0) };
+  const live = {
+    revision,
+    modelTag: 7n,
+    code: Buffer.from([1, 2]),
+    fineCode: Buffer.alloc(0),
+    attributes: 3,
+  };
   return { imageId, removedBefore: 0, live };
 }
 
@@ -42,9 +48,10 @@ describe('record store', () => {
   it('gives back records, tie entries, frames and positions after it was closed and opened again', async (test) => {
     const folder = await temporaryFolder(test);
     const tieKey = tieKeyOf('series#2');
-    const position = { sequence: 42, generation: 1, log: '2026-01-01T00:00:00Z' };
+    const position = { sequence: 42, generation: 1, log: '2026-01-01T00:00:00Z', journal: 7 };
     const first = await openStore(test, folder);
     await first.commit({
+      ...NO_CHANGE,
       tieEntries: [{ partition: 3, tieKey, states: [liveState('series#2', 9)] }],
       records: [{ partition: 3, tieKey, imageId: 'series#2', record: Buffer.from('the record') }],
       positions: [{ partition: 3, position }],
@@ -93,8 +100,9 @@ describe('record store', () => {
   it('forgets one partition and keeps the others', async (test) => {
     const store = await openStore(test);
     const put = (partition: number) => ({ partition, tieKey: 1n, imageId: 'a', record: Buffer.from('r') });
-    const position = { sequence: 1, generation: 0, log: 'l' };
+    const position = { sequence: 1, generation: 0, log: 'l', journal: 0 };
     await store.commit({
+      ...NO_CHANGE,
       tieEntries: [1, 2].map((partition) => ({ ...put(partition), states: [liveState('a', 1)] })),
       records: [put(1), put(2)],
       positions: [1, 2].map((partition) => ({ partition, position })),
@@ -136,6 +144,17 @@ describe('record store', () => {
     assert.match(stdout, /^STORE_UNAVAILABLE .*another process has it open/);
   });
 
+  it('refuses a folder of another format, and says what to do', async (test) => {
+    const folder = await temporaryFolder(test);
+    const database = await RocksDatabase.open(folder, OPTIONS);
+    const value = sealValue(Buffer.from(JSON.stringify({ format: 1, partitionCount: 4 })));
+    await database.write([{ type: 'put', key: SETTINGS_KEY, value }]);
+    await database.close();
+    const refused = (error: unknown) =>
+      hasCode('STORE_UNAVAILABLE')(error) && /delete the folder/.test((error as Error).message);
+    await assert.rejects(RecordStore.open(folder, 4, OPTIONS), refused);
+  });
+
   it('refuses a folder of a collection with another number of partitions', async (test) => {
     const folder = await temporaryFolder(test);
     await (await RecordStore.open(folder, 4, OPTIONS)).close();
@@ -170,7 +189,8 @@ describe('record store', () => {
     const script = `
       import { RecordStore } from ${JSON.stringify(new URL('../../../src/shard/store/record-store.js', import.meta.url).href)};
       const store = await RecordStore.open(${JSON.stringify(folder)}, 4, ${JSON.stringify(OPTIONS)});
-      const change = (n) => ({ tieEntries: [], positions: [{ partition: 0, position: { sequence: n, generation: 0, log: '' } }],
+      const change = (n) => ({ tieEntries: [], attributePages: [], journal: [],
+        positions: [{ partition: 0, position: { sequence: n, generation: 0, log: '', journal: 0 } }],
         records: [{ partition: 0, tieKey: 1n, imageId: 'a', record: Buffer.from(String(n)) }] });
       for (let n = 1; ; n++) { await store.commit(change(n)); if (n === 20) { store.commit(change(21)); process.kill(process.pid, 'SIGKILL'); } }`;
     const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
@@ -236,7 +256,16 @@ describe('keys and values', () => {
     const revision = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
     const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
     const plain = { noNullPrototype: true };
-    const live = fc.record({ revision, modelTag: anyTieKey, code: bytes(32), fineCode: bytes(64) }, plain);
+    const live = fc.record(
+      {
+        revision,
+        modelTag: anyTieKey,
+        code: bytes(32),
+        fineCode: bytes(64),
+        attributes: fc.nat({ max: 2 ** 32 - 1 }),
+      },
+      plain,
+    );
     const state = fc.record(
       {
         imageId: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),

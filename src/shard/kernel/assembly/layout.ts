@@ -17,6 +17,11 @@ export let deltaCodes: usize = 0;
 export let deltaTieKeys: usize = 0;
 export let deltaFines: usize = 0;
 
+// numbers of the rows' attribute sets; the base has the first two only where some row of it has a number above 0
+export let attributes: usize = 0;
+export let attributeOrder: usize = 0;
+export let deltaAttributes: usize = 0;
+
 // chunk tables: heads of 20 bytes {word u32, shift u32, bits u32, offsets u32, ids u32 (0: the codes' own order)}
 export let chunkCount: u32 = 0;
 export let chunkHeads: usize = 0;
@@ -30,10 +35,12 @@ export function configure(
   deadBits_: usize, tombstoneLog_: usize, tombstoneCount_: usize,
   deltaCodes_: usize, deltaTieKeys_: usize, deltaFines_: usize,
   chunkCount_: u32, chunkHeads_: usize, idBytes_: usize,
+  attributes_: usize, attributeOrder_: usize, deltaAttributes_: usize,
 ): void {
   codeWords = codeWords_; fineWords = fineWords_; baseRows = baseRows_; groups = groups_; grouped = isGrouped;
   codes = codes_; starts = starts_; tieKeys = tieKeys_; fines = fines_;
   deadBits = deadBits_; tombstoneLog = tombstoneLog_; tombstoneCount = tombstoneCount_;
   deltaCodes = deltaCodes_; deltaTieKeys = deltaTieKeys_; deltaFines = deltaFines_;
   chunkCount = chunkCount_; chunkHeads = chunkHeads_; idBytes = idBytes_;
+  attributes = attributes_; attributeOrder = attributeOrder_; deltaAttributes = deltaAttributes_;
 }

@@ -1,58 +1,100 @@
-import { isDead } from './alive';
+import { isEligible } from './alive';
 import { distance2 } from './distance';
 import { consider, tooLate, worstRank } from './heap';
 import { baseRows, deltaFines, deltaTieKeys, fines, fineWords, grouped, starts, tieKeys } from './layout';
-import { CAND_COUNT, CANDIDATES, DELTA_FLAG, FINE, FINE_QUERY, THR } from './scratch';
+import {
+  AFTER_KEY, AFTER_RANK, CAND_COUNT, CANDIDATES, COUNT_FROM, DELTA_FLAG, FINE, FINE_QUERY, THR,
+} from './scratch';
 
 /**
- * Ranks the candidates within the threshold into the heap and forgets them all.
+ * Ranks the candidates at distance `limit` or nearer into the heap, keeps those between it and the threshold, and
+ * forgets all others.
  * HAMMING: the rows of a group lie in order of tie key, so the first that is too late ends the group.
  * FINE: the fine codes of a group are scanned like codes, against the worst of the heap.
  */
-export function rank(s: usize): void {
+export function rank(s: usize, limit: u32): void {
   const thr = load<u32>(s, THR);
   const count = load<u32>(s, CAND_COUNT);
+  let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const candidate = load<u64>(s + CANDIDATES + (<usize>i << 3));
     const d = <u32>(candidate >> 32);
     if (d > thr) continue;
+    if (d > limit) {
+      store<u64>(s + CANDIDATES + (<usize>kept << 3), candidate);
+      kept++;
+      continue;
+    }
+    // the heap may be full of nearer rows, where too few were counted (threshold.ts)
+    if ((d << 16) > worstRank(s)) continue;
     const id = <u32>candidate;
-    if (id & DELTA_FLAG) rankDeltaRow(s, id & ~DELTA_FLAG, d);
-    else if (!grouped) rankRows(s, id, id + 1, d);
-    else rankRows(s, load<u32>(starts + (<usize>id << 2)), load<u32>(starts + (<usize>id << 2), 4), d);
+    if (id & DELTA_FLAG) rankRow(s, baseRows + (id & ~DELTA_FLAG), d);
+    else if (!grouped) rankRow(s, id, d);
+    else rankGroup(s, load<u32>(starts + (<usize>id << 2)), load<u32>(starts + (<usize>id << 2), 4), d);
   }
-  store<u32>(s, 0, CAND_COUNT);
+  store<u32>(s, kept, CAND_COUNT);
 }
 
-function rankDeltaRow(s: usize, i: u32, d: u32): void {
-  if (isDead(s, baseRows + i)) return;
-  const fine = load<u32>(s, FINE) ? fineDistance(s, deltaFines + <usize>i * (<usize>fineWords << 3)) : 0;
-  consider(s, (d << 16) | fine, load<u64>(deltaTieKeys + (<usize>i << 3)));
+/**
+ * Puts one row (base first, then delta) at distance d into the heap, if it is eligible, after the cursor, and among the
+ * best. Returns whether it is eligible and after the cursor.
+ */
+export function rankRow(s: usize, row: u32, d: u32): bool {
+  if (!isEligible(s, row)) return false;
+  const inDelta = row >= baseRows;
+  const at: usize = inDelta ? row - baseRows : row;
+  const fine = load<u32>(s, FINE) ? fineDistance(s, (inDelta ? deltaFines : fines) + at * (<usize>fineWords << 3)) : 0;
+  const r = (d << 16) | fine;
+  const tieKey = load<u64>((inDelta ? deltaTieKeys : tieKeys) + (at << 3));
+  if (isBeforeCursor(s, r, tieKey)) return false;
+  consider(s, r, tieKey);
+  return true;
 }
 
-function rankRows(s: usize, from: u32, to: u32, d: u32): void {
-  if (load<u32>(s, FINE)) {
-    if (fineWords == 4) rankFine4(s, from, to, d);
-    else rankFine(s, from, to, d);
-    return;
-  }
-  for (let row = from; row < to; row++) {
+function isBeforeCursor(s: usize, r: u32, tieKey: u64): bool {
+  const after = load<u32>(s, AFTER_RANK);
+  return r < after || (r == after && tieKey < load<u64>(s, AFTER_KEY));
+}
+
+function rankGroup(s: usize, from: u32, to: u32, d: u32): void {
+  if (!load<u32>(s, FINE)) rankByTieKey(s, from, to, d);
+  else if (fineWords == 4) rankFine4(s, from, to, d);
+  else rankFine(s, from, to, d);
+}
+
+function rankByTieKey(s: usize, from: u32, to: u32, d: u32): void {
+  const r = d << 16;
+  if (r < load<u32>(s, AFTER_RANK)) return;
+  for (let row = d < load<u32>(s, COUNT_FROM) ? firstFrom(s, from, to) : from; row < to; row++) {
     const tieKey = load<u64>(tieKeys + (<usize>row << 3));
-    if (tooLate(s, d << 16, tieKey)) return;
-    if (!isDead(s, row)) consider(s, d << 16, tieKey);
+    if (tooLate(s, r, tieKey)) return;
+    if (isEligible(s, row)) consider(s, r, tieKey);
   }
 }
 
+// The first row of a group, of which the tie keys ascend, with the cursor's tie key or a later one.
+function firstFrom(s: usize, from: u32, to: u32): u32 {
+  const key = load<u64>(s, AFTER_KEY);
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = low + ((high - low) >> 1);
+    if (load<u64>(tieKeys + (<usize>middle << 3)) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// Ranks before the cursor's and beyond the worst of the heap are told by one comparison, r - first > span, because what
+// is smaller than `first` becomes large when it is subtracted. (No rank in the heap is before the cursor's.)
 function rankFine(s: usize, from: u32, to: u32, d: u32): void {
   const stride = <usize>fineWords << 3;
-  let worst = worstRank(s);
+  const first = load<u32>(s, AFTER_RANK);
+  let span = worstRank(s) - first;
   let p = fines + <usize>from * stride;
   for (let row = from; row < to; row++, p += stride) {
     const r = (d << 16) | fineDistance(s, p);
-    if (r <= worst && !isDead(s, row)) {
-      consider(s, r, load<u64>(tieKeys + (<usize>row << 3)));
-      worst = worstRank(s);
-    }
+    if (r - first <= span) span = considerRow(s, row, r) - first;
   }
 }
 
@@ -62,31 +104,36 @@ function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
   const q1 = load<u64>(s, FINE_QUERY + 8);
   const q2 = load<u64>(s, FINE_QUERY + 16);
   const q3 = load<u64>(s, FINE_QUERY + 24);
-  let worst = worstRank(s);
+  const first = load<u32>(s, AFTER_RANK);
+  // of a row with fine distance f: r - first
+  const base = (d << 16) - first;
+  let span = worstRank(s) - first;
   let p = fines + (<usize>from << 5);
   let row = from;
   for (; row + 4 <= to; row += 4, p += 128) {
-    const d0 = distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
-    const d1 = distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3);
-    const d2 = distance2(p, 64, q0, q1) + distance2(p, 80, q2, q3);
-    const d3 = distance2(p, 96, q0, q1) + distance2(p, 112, q2, q3);
-    if (((d << 16) | d0) <= worst) worst = considerRow(s, row, (d << 16) | d0);
-    if (((d << 16) | d1) <= worst) worst = considerRow(s, row + 1, (d << 16) | d1);
-    if (((d << 16) | d2) <= worst) worst = considerRow(s, row + 2, (d << 16) | d2);
-    if (((d << 16) | d3) <= worst) worst = considerRow(s, row + 3, (d << 16) | d3);
+    const d0 = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
+    const d1 = base + distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3);
+    const d2 = base + distance2(p, 64, q0, q1) + distance2(p, 80, q2, q3);
+    const d3 = base + distance2(p, 96, q0, q1) + distance2(p, 112, q2, q3);
+    if (d0 <= span) span = considerRow(s, row, first + d0) - first;
+    if (d1 <= span) span = considerRow(s, row + 1, first + d1) - first;
+    if (d2 <= span) span = considerRow(s, row + 2, first + d2) - first;
+    if (d3 <= span) span = considerRow(s, row + 3, first + d3) - first;
   }
   for (; row < to; row++, p += 32) {
-    const r = (d << 16) | (distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3));
-    if (r <= worst) worst = considerRow(s, row, r);
+    const d0 = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
+    if (d0 <= span) span = considerRow(s, row, first + d0) - first;
   }
 }
 
-// Puts a base row into the heap if it is alive and good enough; the new rank of the worst.
+// Puts a base row into the heap if it may be an answer and is good enough; the new rank of the worst.
 function considerRow(s: usize, row: u32, r: u32): u32 {
-  if (!isDead(s, row)) consider(s, r, load<u64>(tieKeys + (<usize>row << 3)));
+  const tieKey = load<u64>(tieKeys + (<usize>row << 3));
+  if (!isBeforeCursor(s, r, tieKey) && isEligible(s, row)) consider(s, r, tieKey);
   return worstRank(s);
 }
 
+/** Hamming distance of the fine code at p to the query's. */
 function fineDistance(s: usize, p: usize): u32 {
   let d: u64 = 0;
   for (let w: usize = 0; w < fineWords; w++) {

@@ -9,6 +9,10 @@
 //   24      FINE u32       1: rank by fine codes within a distance
 //   28      PARTITION u32
 //   32      PROBED u32     1: some of `completed` is not 0
+//   36      FILTER u32     byte offset of the bitmap of allowed attribute sets; 0: every row is allowed
+//   40      AFTER_RANK u32 the cursor: rows before (AFTER_RANK, AFTER_KEY) are no answers; zeros: there is none
+//   44      COUNT_FROM u32 from this distance on every row is after the cursor: its distance + 1; 0: no cursor
+//   48      AFTER_KEY u64
 //   64      the query's code, 32 bytes
 //   128     the query's fine code, 64 bytes
 //   256     hist u32[257]: rows seen per distance (at least; never more than are alive)
@@ -27,6 +31,10 @@ export const TOMBSTONES: usize = 20;
 export const FINE: usize = 24;
 export const PARTITION: usize = 28;
 export const PROBED: usize = 32;
+export const FILTER: usize = 36;
+export const AFTER_RANK: usize = 40;
+export const COUNT_FROM: usize = 44;
+export const AFTER_KEY: usize = 48;
 export const QUERY: usize = 64;
 export const FINE_QUERY: usize = 128;
 export const HIST: usize = 256;

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { KinscanError } from '../../../src/core/errors.js';
+import { tieKeyOf } from '../../../src/core/tie-key.js';
+import { AttributeNumbers } from '../../../src/shard/apply/attribute-numbers.js';
+import { packAttributes } from '../../../src/shard/attributes/attribute-set.js';
+import { SETS_PER_PAGE } from '../../../src/shard/store/attribute-pages.js';
+import { attributePageKey } from '../../../src/shard/store/key-layout.js';
+import { NO_CHANGE, RecordStore } from '../../../src/shard/store/record-store.js';
+import { RocksDatabase } from '../../../src/shard/store/rocks-database.js';
+import { temporaryFolder } from '../../helpers/temporary-folder.js';
+import { openLocalShard, type LocalShard } from '../local-shard.js';
+import { partitionOfId, recordEntry, recordOf } from '../records.js';
+
+const OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
+
+function setOf(series: number): Buffer {
+  return packAttributes({ modality: 'CT', seriesInstanceUid: `1.2.${series}` });
+}
+
+/** Attribute set number of each id, by its tie entry. */
+async function storedNumbers({ store }: LocalShard, ids: readonly string[]): Promise<(number | undefined)[]> {
+  const refs = ids.map((id) => ({ partition: partitionOfId(id), tieKey: tieKeyOf(id) }));
+  const entries = await store.readTieEntries(refs);
+  return entries.map((states) => states[0]?.live?.attributes);
+}
+
+describe('numbers of attribute sets', () => {
+  it('are the same after every restart, whatever came in one batch and whichever writes failed', async (test) => {
+    const batches = fc.array(
+      fc.record({ series: fc.array(fc.nat({ max: 300 }), { maxLength: 150 }), fails: fc.boolean() }),
+      { minLength: 1, maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(batches, async (plan) => {
+        const folder = await temporaryFolder(test);
+        const stored = new Map<number, number>();
+        for (const { series, fails } of plan) {
+          const store = await RecordStore.open(folder, 4, OPTIONS);
+          const numbers = await AttributeNumbers.load(store);
+          for (const [known, number] of stored) assert.equal(numbers.intern(setOf(known)), number);
+          for (const [i, one] of series.entries()) {
+            const number = numbers.intern(setOf(one));
+            // a batch whose write failed leaves numbers in memory only: the next batch stores them
+            if (fails && i % 3 === 0) continue;
+            await store.commit({ ...NO_CHANGE, attributePages: numbers.pagesToStore() });
+            numbers.setStored(numbers.table.size);
+            stored.set(one, number);
+          }
+          await store.close();
+        }
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('are written with the batch that needs them, and stand in the tie entries', async (test) => {
+    const folder = await temporaryFolder(test);
+    const shard = await openLocalShard(folder);
+    const ids = Array.from({ length: 3 * SETS_PER_PAGE }, (_, i) => `image ${i}`);
+    for (let at = 0; at < ids.length; at += 50) {
+      const batch = ids.slice(at, at + 50).map((id, i) => {
+        const metadata = { modality: 'MR', seriesInstanceUid: `1.${Math.floor((at + i) / 2)}` };
+        return recordEntry(at + i + 1, recordOf(id, 1, Buffer.from([1, 0]), { metadata }));
+      });
+      await shard.applier.apply(batch);
+    }
+    const plain = recordOf('plain', 1, Buffer.from([1, 0]), { metadata: {} });
+    await shard.applier.apply([recordEntry(1_000, plain)]);
+    const numbers = await storedNumbers(shard, [...ids, 'plain']);
+    await shard.close();
+    const reopened = await openLocalShard(folder);
+    test.after(reopened.close);
+    const { attributes } = reopened.applier;
+    assert.equal(attributes.size, 1 + ids.length / 2);
+    assert.equal(numbers.at(-1), 0);
+    ids.forEach((_, i) => {
+      const set = packAttributes({ modality: 'MR', seriesInstanceUid: `1.${Math.floor(i / 2)}` });
+      assert.deepEqual(attributes.packed(numbers[i] as number), set);
+    });
+  });
+
+  it('are CORRUPT_RECORD where a page is damaged or missing', async (test) => {
+    const folder = await temporaryFolder(test);
+    const store = await RecordStore.open(folder, 4, OPTIONS);
+    const numbers = await AttributeNumbers.load(store);
+    for (let series = 0; series < 200; series++) numbers.intern(setOf(series));
+    await store.commit({ ...NO_CHANGE, attributePages: numbers.pagesToStore() });
+    await store.close();
+    for (const damage of ['flip', 'remove'] as const) {
+      const database = await RocksDatabase.open(folder, OPTIONS);
+      const key = attributePageKey(1);
+      const [value] = await database.getMany([key]);
+      assert.ok(value);
+      value[500] = (value[500] as number) ^ 4;
+      await database.write([damage === 'flip' ? { type: 'put', key, value } : { type: 'del', key }]);
+      await database.close();
+      const damaged = await RecordStore.open(folder, 4, OPTIONS);
+      await assert.rejects(
+        AttributeNumbers.load(damaged),
+        (error) => error instanceof KinscanError && error.code === 'CORRUPT_RECORD',
+      );
+      await damaged.close();
+    }
+  });
+});
