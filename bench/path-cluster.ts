@@ -9,7 +9,7 @@ import type { GrpcClient } from '../src/runtime/grpc-client.js';
 import { createLog } from '../src/runtime/log.js';
 import { connectNats } from '../src/runtime/nats.js';
 import { packageRoot } from '../src/runtime/package-root.js';
-import type { ShardFolder } from './gallery.js';
+import type { ShardFolder } from './gallery-writer.js';
 
 export interface PathClusterOptions {
   readonly folder: string;

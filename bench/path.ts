@@ -6,14 +6,8 @@ import { systemClock } from '../src/runtime/clock.js';
 import type { GrpcClient } from '../src/runtime/grpc-client.js';
 import { DELTA_ROWS_MIN } from '../src/shard/index/build-segment.js';
 import { BenchRandom, type CodeDistribution } from './code-set.js';
-import {
-  codeOfImage,
-  galleryImageId,
-  makeGallery,
-  writeGallery,
-  type Gallery,
-  type GalleryOptions,
-} from './gallery.js';
+import { codeOfImage, galleryImageId, makeGallery, type Gallery, type GalleryOptions } from './gallery.js';
+import { writeGallery } from './gallery-writer.js';
 import { startPathCluster, untilSearchable, type PathCluster } from './path-cluster.js';
 import { ProcessWatch, type Lap } from './process-watch.js';
 import { loadWithQueries, type QueryLoadResult } from './query-load.js';
