@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { DuplexHandler } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
-import { errorDetailOf } from './error-detail.js';
+import { errorDetailOf } from '../runtime/error-detail.js';
 import type { FlowLimiter } from './flow-limiter.js';
 import type { FrameCounter } from './frame-counter.js';
 import type { ImageObjects } from './image-objects.js';

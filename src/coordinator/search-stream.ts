@@ -3,7 +3,7 @@ import type { SearchStreamRequest__Output } from '../generated/kinscan/v1/Search
 import type { SearchStreamResponse } from '../generated/kinscan/v1/SearchStreamResponse.js';
 import { CALL_TIMEOUT_MAX_MS, type DuplexHandler } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
-import { errorDetailOf } from './error-detail.js';
+import { errorDetailOf } from '../runtime/error-detail.js';
 import { FlowLimiter } from './flow-limiter.js';
 import { serveRequestStream, type Admitted } from './request-stream.js';
 import type { SearchService } from './search-service.js';

@@ -4,9 +4,10 @@ import type { FetchResponse__Output } from '../generated/kinscan/v1/FetchRespons
 import type { ShardSearchRequest } from '../generated/kinscan/v1/ShardSearchRequest.js';
 import type { ShardSearchResponse__Output } from '../generated/kinscan/v1/ShardSearchResponse.js';
 import type { StatsResponse__Output } from '../generated/kinscan/v1/StatsResponse.js';
-import type { CallOptions } from '../runtime/grpc-client.js';
+import type { CallOptions, GrpcClient } from '../runtime/grpc-client.js';
 import type { ClusterView } from './cluster-view.js';
 import { PeerClients } from './peer-clients.js';
+import { ShardSearchStream } from './shard-search-stream.js';
 
 /** A shard's answer may hold 10,000 records with thumbnails. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
@@ -19,6 +20,8 @@ export class ShardServers {
     messageBytesMax: MESSAGE_BYTES_MAX,
     unavailable: 'SHARD_UNAVAILABLE',
   });
+  /** By the client that each runs on, and ends with. */
+  readonly #streams = new WeakMap<GrpcClient, ShardSearchStream>();
 
   constructor(cluster: ClusterView) {
     this.#cluster = cluster;
@@ -47,12 +50,15 @@ export class ShardServers {
     return (this.#cluster.placement().replicas[partition] ?? []).filter((id) => live.has(id));
   }
 
-  search(
+  /** Large answers take a call of their own: on the stream all others would wait behind them. */
+  async search(
     id: string,
     request: ShardSearchRequest,
     options: CallOptions,
   ): Promise<ShardSearchResponse__Output> {
-    return this.#call(id, 'Search', request, options);
+    const isSmall = request.includeRecords === true && request.includeThumbnails !== true;
+    if (!isSmall) return this.#call(id, 'Search', request, options);
+    return this.#streamOf(this.#clientOf(id)).search(request, options);
   }
 
   fetch(id: string, request: FetchRequest, options: CallOptions): Promise<FetchResponse__Output> {
@@ -94,9 +100,19 @@ export class ShardServers {
     request: Request,
     options: CallOptions,
   ): Promise<Response> {
+    return this.#clientOf(id).call<Request, Response>(rpc, request, options);
+  }
+
+  #clientOf(id: string): GrpcClient {
     const member = this.#cluster.lastKnown(id);
     if (member === undefined)
       throw new KinscanError('SHARD_UNAVAILABLE', `shard server ${id} has not appeared`);
-    return this.#clients.clientOf(id, member.address).call<Request, Response>(rpc, request, options);
+    return this.#clients.clientOf(id, member.address);
+  }
+
+  #streamOf(client: GrpcClient): ShardSearchStream {
+    let stream = this.#streams.get(client);
+    if (stream === undefined) this.#streams.set(client, (stream = new ShardSearchStream(client)));
+    return stream;
   }
 }

@@ -23,6 +23,8 @@ export interface GrpcClientOptions {
   readonly messageBytesMax: number;
   /** What an unreachable server is called in errors. */
   readonly unavailable: ErrorCode;
+  /** Whether it has a connection to itself; otherwise clients of one server in one process share theirs. @default false */
+  readonly ownConnection?: boolean;
 }
 
 export interface CallOptions {
@@ -52,6 +54,7 @@ export interface GrpcClient {
   /** A bidirectional stream; turn its errors with `streamError`. */
   duplex<Request, Response>(rpc: string, options?: StreamOptions): ClientDuplexStream<Request, Response>;
   streamError(error: Error): KinscanError;
+  /** Cancels the streams that are open; lets unary calls end. */
   close(): void;
 }
 
@@ -73,7 +76,9 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
     // a killed server is back within seconds: find it again soon
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
+    'grpc.use_local_subchannel_pool': options.ownConnection === true ? 1 : 0,
   });
+  const streams = new Set<{ cancel(): void }>();
   const methodOf = (rpc: string): unknown => {
     const method = (client as unknown as Record<string, unknown>)[rpc];
     assert(typeof method === 'function', `no rpc ${options.service}.${rpc}`);
@@ -84,10 +89,20 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
       unaryCall(methodOf(rpc) as UnaryMethod, request, callOptions, options.unavailable),
     serverStream: <Request, Response>(rpc: string, request: Request, options: StreamOptions = {}) =>
       (methodOf(rpc) as ServerStreamMethod)(request, deadlineOf(options)) as ClientReadableStream<Response>,
-    duplex: <Request, Response>(rpc: string, options: StreamOptions = {}) =>
-      (methodOf(rpc) as DuplexMethod)(deadlineOf(options)) as ClientDuplexStream<Request, Response>,
+    duplex: <Request, Response>(rpc: string, options: StreamOptions = {}) => {
+      const stream = (methodOf(rpc) as DuplexMethod)(deadlineOf(options)) as ClientDuplexStream<
+        Request,
+        Response
+      >;
+      streams.add(stream);
+      stream.once('status', () => streams.delete(stream));
+      return stream;
+    },
     streamError: (error) => fromGrpcError(error as ServiceError, options.unavailable),
-    close: () => client.close(),
+    close: () => {
+      for (const stream of streams) stream.cancel();
+      client.close();
+    },
   };
 }
 

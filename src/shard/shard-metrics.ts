@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, type Registry } from '../runtime/metrics-ser
 export interface ShardGauges {
   /** Searchable images by partition. */
   imagesByPartition(): readonly (readonly [partition: number, images: number])[];
+  /** Rows appended since the base of a partition was built. */
+  deltaRowsByPartition(): readonly (readonly [partition: number, rows: number])[];
   foreignImages(): number;
   lag(): number;
   queuedSearches(): number;
@@ -44,16 +46,25 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
       },
     });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
-  new Gauge({
-    name: 'kinscan_shard_images',
-    help: 'Searchable images of a partition.',
-    labelNames: ['partition'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [partition, images] of gauges.imagesByPartition()) this.set({ partition }, images);
-    },
-  });
+  const byPartition = (
+    name: string,
+    help: string,
+    read: () => readonly (readonly [partition: number, value: number])[],
+  ) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [partition, value] of read()) this.set({ partition }, value);
+      },
+    });
+  byPartition('kinscan_shard_images', 'Searchable images of a partition.', () => gauges.imagesByPartition());
+  byPartition('kinscan_shard_delta_rows', 'Rows of a partition since its base was built.', () =>
+    gauges.deltaRowsByPartition(),
+  );
   gauge('kinscan_shard_foreign_images', 'Stored images of other model versions.', () =>
     gauges.foreignImages(),
   );

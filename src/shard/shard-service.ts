@@ -7,10 +7,11 @@ import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSe
 import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchResponse.js';
 import type { StatsRequest__Output } from '../generated/kinscan/v1/StatsRequest.js';
 import type { StatsResponse } from '../generated/kinscan/v1/StatsResponse.js';
-import { unary, type CallContext, type ServiceHandlers } from '../runtime/grpc-server.js';
+import { duplex, unary, type CallContext, type ServiceHandlers } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
 import type { ShardReplicas } from './shard-replicas.js';
 import { checkSearchRequest } from './search/search-request.js';
+import { searchStreamHandler } from './search-stream.js';
 import type { ShardMetrics } from './shard-metrics.js';
 
 const FETCH_IDS_MAX = 10_000;
@@ -23,15 +24,18 @@ export interface ShardServiceOptions {
   readonly replicas: () => ShardReplicas | undefined;
   readonly metrics: ShardMetrics;
   readonly log: Logger;
+  /** Aborts when the process takes no new work. */
+  readonly drainSignal: AbortSignal;
 }
 
 /** Handlers of the Shard service (proto/kinscan/v1/shard.proto). */
 export function shardServiceHandlers(options: ShardServiceOptions): ServiceHandlers {
-  const { log } = options;
+  const { log, drainSignal } = options;
+  const search = (request: ShardSearchRequest__Output, context: CallContext) =>
+    measuredSearch(options, request, context);
   return {
-    Search: unary(log, (request: ShardSearchRequest__Output, context) =>
-      measuredSearch(options, request, context),
-    ),
+    Search: unary(log, search),
+    SearchStream: duplex(log, searchStreamHandler({ search, drainSignal, log })),
     Fetch: unary(log, (request: FetchRequest__Output) => fetch(options, request)),
     Stats: unary<StatsRequest__Output, StatsResponse>(log, () => Promise.resolve(stats(options))),
   };

@@ -81,6 +81,8 @@ class ShardServer implements RunningShard {
   #replicas: ShardReplicas | undefined;
   #opening: Promise<void> | undefined;
   #draining = false;
+  /** Aborts when the streams of searches must end: after the others were told that this server leaves. */
+  readonly #ending = new AbortController();
 
   constructor(config: ShardConfig, log: Logger, connection: NatsConnection) {
     this.#config = config;
@@ -93,6 +95,11 @@ class ShardServer implements RunningShard {
         (this.#replicas?.applier.partitions() ?? []).map((partition) => [
           partition,
           this.#replicas?.applier.imageCount(partition) ?? 0,
+        ]),
+      deltaRowsByPartition: () =>
+        (this.#replicas?.indexStats().partitions ?? []).map(({ partition, deltaRows }) => [
+          partition,
+          deltaRows,
         ]),
       foreignImages: () => this.#replicas?.applier.foreignImageCount() ?? 0,
       lag: () => this.#replicas?.lag() ?? 0,
@@ -131,6 +138,7 @@ class ShardServer implements RunningShard {
           replicas: () => this.#replicas,
           metrics: this.#metrics,
           log: this.#log,
+          drainSignal: this.#ending.signal,
         }),
       },
     });
@@ -152,6 +160,7 @@ class ShardServer implements RunningShard {
     this.#draining = true;
     this.#server?.setServing(false);
     await lastWords(this.#cluster?.leave());
+    this.#ending.abort();
     await this.#server?.drain(DRAIN_TIMEOUT_MS / 2);
     await this.#replicas?.close();
     await lastWords(this.#connection.flush());

@@ -14,6 +14,7 @@ export function registerBench(program: Command): void {
   registerIngestBench(command);
   registerEncodeBench(command);
   registerSearchBench(command);
+  registerPathBench(command);
 }
 
 interface IngestBenchFlags {
@@ -130,6 +131,47 @@ function showLimits(limits: readonly Limit[]): void {
     ['limit', 'asked', 'seen', 'holds'],
     limits.map(({ what, asked, seen, holds }) => [what, asked, seen, holds ? 'yes' : 'NO']),
   );
+}
+
+interface PathBenchFlags extends Omit<
+  SearchBenchFlags,
+  'k' | 'threads' | 'queries' | 'concurrency' | 'faiss'
+> {
+  readonly shards: number;
+  readonly k: number;
+  readonly clients: number;
+  readonly recordsPerSecond: number;
+  readonly seconds: number;
+}
+
+function registerPathBench(bench: Command): void {
+  bench
+    .command('path')
+    .description(
+      'search a made-up archive over gRPC: client, coordinator and shard servers, all real processes',
+    )
+    .option('-n, --n <images>', 'images in the archive', wholeNumber(1, 100_000_000), 10_000_000)
+    .option('--bits <bits>', 'length of a code, a multiple of 8', wholeNumber(8, 256), 64)
+    .option('--fine-bits <bits>', 'length of a fine code; 0: none', wholeNumber(0, 512), 256)
+    .addOption(
+      new Option('--distribution <name>', 'how the codes are spread')
+        .choices(CODE_DISTRIBUTIONS)
+        .default('clustered'),
+    )
+    .option('--partitions <n>', 'a power of two', wholeNumber(1, 4096), 16)
+    .option('--shards <n>', 'shard servers', wholeNumber(1, 64), 2)
+    .option('-k <n>', 'results wanted', wholeNumber(1, 10_000), 10)
+    .option('--clients <n>', 'clients where many ask at once', wholeNumber(1, 1024), 16)
+    .option('--records-per-second <n>', 'records that stream in', wholeNumber(1, 100_000), 1_000)
+    .option('--seconds <n>', 'length of each measurement', wholeNumber(1, 3_600), 10)
+    .option('--seed <n>', 'of codes and queries', wholeNumber(0, 2 ** 32 - 1), 1)
+    .addOption(jsonOption())
+    .action(async (flags: PathBenchFlags) => {
+      const { runPathBench } = await import('../../../bench/path.js');
+      const { n: images, bits: codeBits, fineBits: fineCodeBits, ...others } = flags;
+      const result = await runPathBench({ ...others, images, codeBits, fineCodeBits, onStage: note });
+      show({ ...result, processor: processor() }, flags.json === true);
+    });
 }
 
 function listOfK(text: string): number[] {

@@ -1,6 +1,6 @@
 import { toKinscanError } from '../core/errors.js';
 import type { ErrorDetail } from '../generated/kinscan/v1/ErrorDetail.js';
-import type { Logger } from '../runtime/log.js';
+import type { Logger } from './log.js';
 
 /** What a client is told inside a stream of why its request was refused. Faults of our own go to the log with all facts. */
 export function errorDetailOf(thrown: unknown, log: Logger): ErrorDetail {

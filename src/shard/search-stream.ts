@@ -1,0 +1,92 @@
+import { KinscanError } from '../core/errors.js';
+import type { ShardSearchStreamRequest__Output } from '../generated/kinscan/v1/ShardSearchStreamRequest.js';
+import type { ShardSearchStreamResponse } from '../generated/kinscan/v1/ShardSearchStreamResponse.js';
+import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSearchRequest.js';
+import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchResponse.js';
+import { errorDetailOf } from '../runtime/error-detail.js';
+import type { CallContext, DuplexHandler } from '../runtime/grpc-server.js';
+import type { Logger } from '../runtime/log.js';
+
+export interface SearchStreamOptions {
+  readonly search: (
+    request: ShardSearchRequest__Output,
+    context: CallContext,
+  ) => Promise<ShardSearchResponse>;
+  /** Aborts when the process takes no new work. */
+  readonly drainSignal: AbortSignal;
+  readonly log: Logger;
+}
+
+type Call = Parameters<DuplexHandler<ShardSearchStreamRequest__Output, ShardSearchStreamResponse>>[0];
+
+/** The rpc SearchStream. How many searches are under way is bounded by the index's queue, which refuses one more. */
+export function searchStreamHandler(
+  options: SearchStreamOptions,
+): DuplexHandler<ShardSearchStreamRequest__Output, ShardSearchStreamResponse> {
+  return (call, signal) => new SearchStream(call, options).serve(signal);
+}
+
+class SearchStream {
+  readonly #call: Call;
+  readonly #options: SearchStreamOptions;
+  readonly #underWay = new Map<number, AbortController>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(call: Call, options: SearchStreamOptions) {
+    this.#call = call;
+    this.#options = options;
+  }
+
+  /** Resolves when the caller has ended its side, or the process drains, and all is answered; or when the caller is gone. */
+  async serve(signal: AbortSignal): Promise<void> {
+    const { drainSignal } = this.#options;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        drainSignal.removeEventListener('abort', end);
+        resolve();
+      };
+      signal.addEventListener('abort', end);
+      drainSignal.addEventListener('abort', end);
+      this.#call.on('end', end);
+      this.#call.on('data', (message: ShardSearchStreamRequest__Output) => this.#take(message));
+      if (drainSignal.aborted) end();
+    });
+    if (signal.aborted) {
+      const gone = new KinscanError('DEADLINE_EXCEEDED', 'the caller is gone');
+      for (const search of this.#underWay.values()) search.abort(gone);
+    }
+    if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  #take({ callId, search, timeoutMs }: ShardSearchStreamRequest__Output): void {
+    if (search === null) {
+      this.#underWay.get(callId)?.abort(new KinscanError('DEADLINE_EXCEEDED', 'the caller cancelled'));
+      return;
+    }
+    const abort = new AbortController();
+    this.#underWay.set(callId, abort);
+    void this.#answer(callId, search, { timeoutMs, signal: abort.signal });
+  }
+
+  async #answer(callId: number, request: ShardSearchRequest__Output, context: CallContext): Promise<void> {
+    const { search, drainSignal, log } = this.#options;
+    let reply: ShardSearchStreamResponse;
+    try {
+      if (drainSignal.aborted) throw new KinscanError('DRAINING', 'the shard server is shutting down');
+      reply = { callId, result: await search(request, context) };
+    } catch (thrown) {
+      reply = { callId, error: errorDetailOf(thrown, log) };
+    }
+    this.#underWay.delete(callId);
+    if (!context.signal.aborted) this.#write(reply);
+    if (this.#underWay.size === 0) this.#onIdle?.();
+  }
+
+  /** A caller that reads slowly is not read either. */
+  #write(reply: ShardSearchStreamResponse): void {
+    const call = this.#call;
+    if (call.destroyed || call.writableEnded || call.write(reply) || call.isPaused()) return;
+    call.pause();
+    call.once('drain', () => call.resume());
+  }
+}
