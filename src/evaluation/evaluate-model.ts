@@ -1,7 +1,8 @@
 import { KinscanError } from '../core/errors.js';
 import { balancedBitEntropy, bucketSizes, leastCentreDistance } from '../core/metrics-codes.js';
-import { packEmbeddings, selectCodes, type PackedCodes } from '../core/packed-codes.js';
-import { canonicalTieOrder, ExactRanker } from './exact-ranking.js';
+import { packEmbeddings, selectCodes, zeroCodes, type PackedCodes } from '../core/packed-codes.js';
+import type { Encoding } from '../model/encoding-engine.js';
+import { canonicalTieOrder, ExactFineRanker, ExactRanker } from './exact-ranking.js';
 import { readImageBatches, type SkippedFile } from './image-batches.js';
 import type { DataFolders, LabelledFile, LabelledFolder } from './labelled-folder.js';
 import { sampleRows, splitQueries } from './query-split.js';
@@ -17,6 +18,10 @@ export interface EmbeddingEncoder {
    * @returns embeddings, shape [count, codeBits]
    */
   encode(pixels: Float32Array, count: number): Promise<Float32Array> | Float32Array;
+  /** Length of the fine code; absent or 0: there is none. */
+  readonly fineCodeBits?: number;
+  /** With the values whose signs are the fine code, shape [count, fineCodeBits]; used where there is a fine code. */
+  encodeFine?(pixels: Float32Array, count: number): Promise<Encoding>;
 }
 
 export interface EvaluationOptions {
@@ -48,12 +53,16 @@ export interface EvaluationReport extends RankingSummary {
   /** Mean time to answer one query from its pixels: encoding and ranking; reading the file is not included. */
   readonly millisPerQuery: number;
   readonly millisPerQueryParts: { readonly encode: number; readonly rank: number };
+  /** The same by the ranking FINE; null where the model has no fine code. */
+  readonly fine: (RankingSummary & { readonly bits: number }) | null;
 }
 
 /** A list of images that were decoded and encoded. */
 interface EncodedSet {
   readonly files: readonly LabelledFile[];
   readonly codes: PackedCodes;
+  /** Of 0 bits where the model has no fine code. */
+  readonly fineCodes: PackedCodes;
   readonly labels: Int32Array;
 }
 
@@ -103,7 +112,24 @@ export async function evaluateModel(
     leastCentreDistance: leastCentreDistance(gallery.codes, gallery.labels),
     millisPerQuery: rounded(encode + rank),
     millisPerQueryParts: { encode: rounded(encode), rank: rounded(rank) },
+    fine: fineSummary(gallery, queries, classes.length, options.top),
   };
+}
+
+function fineSummary(
+  gallery: EncodedSet,
+  queries: EncodedSet,
+  classCount: number,
+  top: number,
+): EvaluationReport['fine'] {
+  const bits = gallery.fineCodes.codeBits;
+  if (bits === 0) return null;
+  const summarizer = new RankingSummarizer(gallery.labels, classCount, cutOffsUpTo(top));
+  const ranker = new ExactFineRanker(gallery.codes, gallery.fineCodes, gallery.labels);
+  queries.labels.forEach((label, row) => {
+    summarizer.add(ranker.rank(queries.codes, queries.fineCodes, row, label, top), label);
+  });
+  return { bits, ...summarizer.summary() };
 }
 
 async function encodeBoth(
@@ -150,7 +176,9 @@ async function encodeFolder(
   watch: EncodeWatch,
 ): Promise<EncodedSet> {
   const { files } = folder;
-  const embeddings = new Float32Array(files.length * encoder.codeBits);
+  const { codeBits, fineCodeBits = 0 } = encoder;
+  const embeddings = new Float32Array(files.length * codeBits);
+  const fineEmbeddings = new Float32Array(files.length * fineCodeBits);
   const kept: LabelledFile[] = [];
   let done = 0;
   const onSkip = (skipped: SkippedFile): void => {
@@ -161,7 +189,9 @@ async function encodeFolder(
   for await (const { rows, pixels } of readImageBatches(files, encoder.inputSize, onSkip)) {
     if (rows.length > 0) {
       const started = options.now();
-      embeddings.set(await encoder.encode(pixels, rows.length), kept.length * encoder.codeBits);
+      const batch = await encodeBatch(encoder, pixels, rows.length);
+      embeddings.set(batch.embeddings, kept.length * codeBits);
+      fineEmbeddings.set(batch.fineEmbeddings, kept.length * fineCodeBits);
       watch.encodeMs += options.now() - started;
       watch.encoded += rows.length;
       for (const row of rows) kept.push(files[row] as LabelledFile);
@@ -171,9 +201,18 @@ async function encodeFolder(
   }
   return {
     files: kept,
-    codes: packEmbeddings(embeddings.subarray(0, kept.length * encoder.codeBits), encoder.codeBits),
+    codes: packEmbeddings(embeddings.subarray(0, kept.length * codeBits), codeBits),
+    fineCodes:
+      fineCodeBits === 0
+        ? zeroCodes(kept.length, 0)
+        : packEmbeddings(fineEmbeddings.subarray(0, kept.length * fineCodeBits), fineCodeBits),
     labels: Int32Array.from(kept, ({ label }) => label),
   };
+}
+
+async function encodeBatch(encoder: EmbeddingEncoder, pixels: Float32Array, count: number): Promise<Encoding> {
+  if (encoder.encodeFine !== undefined) return encoder.encodeFine(pixels, count);
+  return { embeddings: await encoder.encode(pixels, count), fineEmbeddings: new Float32Array(0) };
 }
 
 function selectInTieOrder(set: EncodedSet, rows: readonly number[]): EncodedSet {
@@ -182,6 +221,7 @@ function selectInTieOrder(set: EncodedSet, rows: readonly number[]): EncodedSet 
   return {
     files: ordered.map((row) => set.files[row] as LabelledFile),
     codes: selectCodes(set.codes, ordered),
+    fineCodes: selectCodes(set.fineCodes, ordered),
     labels: Int32Array.from(ordered, (row) => set.labels[row] as number),
   };
 }
