@@ -12,7 +12,14 @@ import {
   RankingSummarizer,
   type RankingSummary,
 } from '../ranking-summary.js';
-import { imageCount, type ImageSet, type Rival, type TrainingBudget } from '../rivals/rival.js';
+import {
+  imageCount,
+  type ImageSet,
+  type MethodChange,
+  type Rival,
+  type TrainingBudget,
+} from '../rivals/rival.js';
+import { withMirrorImages } from './mirror-images.js';
 import { type ExperimentData, type ExperimentSet, pickImages } from './experiment-data.js';
 
 /** One method at one code length on one data set. */
@@ -24,6 +31,9 @@ export interface MeasurementRequest {
   readonly top: number;
   /** Left out of the training; only its queries are asked then. */
   readonly unseenClass?: string;
+  readonly change?: MethodChange;
+  /** What the page calls the change. */
+  readonly variant?: string;
 }
 
 export interface Measurement extends RankingSummary {
@@ -32,6 +42,7 @@ export interface Measurement extends RankingSummary {
   readonly method: string;
   readonly bits: number;
   readonly unseenClass: string | null;
+  readonly variant: string | null;
   readonly queries: number;
   readonly gallery: number;
   readonly trainingImages: number;
@@ -54,7 +65,7 @@ const SHOWN_RESULTS = 10;
 
 /** Everything that the result depends on; the times in it depend on the machine besides. */
 export function measurementKey(request: MeasurementRequest, data: ExperimentData): string {
-  const { rival, codeBits, seed, budget, top, unseenClass } = request;
+  const { rival, codeBits, seed, budget, top, unseenClass, change } = request;
   const parts = {
     method: rival.name,
     hyperParameters: rival.hyperParameters,
@@ -63,6 +74,7 @@ export function measurementKey(request: MeasurementRequest, data: ExperimentData
     budget: rival.input === 'images' ? budget : null,
     top,
     unseenClass: unseenClass ?? null,
+    change: change ?? null,
     data: data.fingerprint,
   };
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
@@ -81,7 +93,9 @@ export async function measureOrReuse(
   const stored = await readFile(path, 'utf8').catch(() => undefined);
   if (stored !== undefined) {
     const measurement = JSON.parse(stored) as Measurement;
-    if (measurement.key === key) return { measurement, reused: true };
+    // The same measurement may go by another name in another experiment.
+    if (measurement.key === key)
+      return { measurement: { ...measurement, variant: request.variant ?? null }, reused: true };
   }
   const measurement = await measure(request, data, now, onProgress);
   await mkdir(folder, { recursive: true });
@@ -96,10 +110,17 @@ async function measure(
   now: () => number,
   onProgress: (done: number, total: number) => void,
 ): Promise<Measurement> {
-  const { rival, codeBits, seed, budget, unseenClass } = request;
-  const training = trainingSetOf(data, unseenClass);
+  const { rival, codeBits, seed, budget, unseenClass, change } = request;
+  const images = trainingSetOf(data, unseenClass);
+  const training = rival.input === 'images' && budget.mirror ? withMirrorImages(images) : images;
   const started = now();
-  const encoder = await rival.fit(training, { codeBits, seed, budget, onProgress });
+  const encoder = await rival.fit(training, {
+    codeBits,
+    seed,
+    budget,
+    onProgress,
+    ...(change === undefined ? {} : { change }),
+  });
   const fitSeconds = (now() - started) / 1000;
   try {
     const gallery = await encoder.encode(data.gallery.set);
@@ -113,7 +134,8 @@ async function measure(
       method: rival.name,
       bits: codeBits,
       unseenClass: unseenClass ?? null,
-      trainingImages: imageCount(training),
+      variant: request.variant ?? null,
+      trainingImages: imageCount(images),
       fitSeconds: rounded(fitSeconds),
       millisPerQuery: rounded(describeMillis + encodeMillis + ranked.rankMillis),
       ...ranked.figures,

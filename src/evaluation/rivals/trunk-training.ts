@@ -4,9 +4,10 @@ import { ACTIVATION_UNITS, hashingNetwork, type Layer, type Network } from '../.
 import { seededRandom } from '../../model/seeded-random.js';
 import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
-import { standardisationOf, type Standardisation } from '../../model/training-set.js';
+import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
 import { DEFAULT_TRAINING_SETTINGS } from '../../model/training-settings.js';
-import { initialWeights } from '../../model/weights.js';
+import { scaleInitialLayers } from '../../model/scale-initial-layers.js';
+import { initialWeights, type Weights } from '../../model/weights.js';
 import { HashHead, type HeadWiring } from './hash-head.js';
 import { imageCount, type FitOptions, type ImageSet, type RivalEncoder } from './rival.js';
 
@@ -31,9 +32,20 @@ export interface TrunkMethod {
 }
 
 const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
-/** The learning rate is reduced this many times over the budget, as often as by default in our own training. */
-const LEARNING_RATE_STEPS = 4;
+/** Parts of the budget, each with a learning rate of 0.6 times the one before. */
+export const LEARNING_RATE_STEPS = 8;
 const ENCODE_BATCH = 100;
+const SCALING_IMAGES = 200;
+
+/** Where every network of the comparison starts: Xavier's weights, every layer scaled to the training images. */
+export function freshWeights(network: Network, images: LabelledImages, seed: number): Weights {
+  const random = seededRandom(seed, 'scaling');
+  const count = images.labels.length;
+  const sample = Uint32Array.from({ length: SCALING_IMAGES }, () => random.integer(count));
+  const everything = Uint32Array.from({ length: count }, (_, row) => row);
+  const standardisation = standardisationOf(images, everything);
+  return scaleInitialLayers(network, initialWeights(network, seed), images, sample, standardisation);
+}
 
 /**
  * Trains a deep rival: the convolutional trunk of the paper's branch (up to the 500 units of fc1) with the rival's own
@@ -51,11 +63,13 @@ export async function trainOnTrunk(
   await chooseTfBackend();
   const { images } = training;
   const { codeBits, seed, budget, onProgress } = options;
+  const { augmentation } = budget;
+  const firstRate = options.change?.learningRate ?? method.learningRate;
   const count = imageCount(training);
   const everything = Uint32Array.from({ length: count }, (_, row) => row);
   const standardisation = standardisationOf(images, everything);
   const network = trunkOf(images.inputSize);
-  const trunk = new TrainableNetwork(network, initialWeights(network, seed));
+  const trunk = new TrainableNetwork(network, freshWeights(network, images, seed));
   const head = new HashHead(ACTIVATION_UNITS, codeBits, method.wiring, seed);
   const sampler = new BatchSampler(
     images.labels,
@@ -68,7 +82,7 @@ export async function trainOnTrunk(
     const rows = sampler.drawImages(budget.batchSize, random);
     const labels = Uint16Array.from(rows, (row) => images.labels[row] as number);
     const reductions = Math.floor((iteration * LEARNING_RATE_STEPS) / budget.iterations);
-    const learningRate = method.learningRate * learningRateFactor ** reductions;
+    const learningRate = firstRate * learningRateFactor ** reductions;
     const step = { learningRate, momentum, weightDecay };
     const gradientByActivations = (activations: Float32Array): Float32Array => {
       const outputs = head.forward(activations, rows.length);
@@ -77,7 +91,8 @@ export async function trainOnTrunk(
       head.step(activations, slopes, rows.length, step, method.orthogonality);
       return gradient;
     };
-    trunk.step(standardisedBatch(images, rows, standardisation), rows.length, gradientByActivations, step);
+    const pixels = standardisedBatch(images, rows, standardisation, { augmentation, random });
+    trunk.step(pixels, rows.length, gradientByActivations, step);
     onProgress?.(iteration + 1, budget.iterations);
     // Lets timers and signals in between steps, which are synchronous.
     await new Promise(setImmediate);
