@@ -21,6 +21,7 @@ interface ExperimentFlags {
   readonly seed: number;
   readonly input: number;
   readonly iterations: number;
+  readonly trunkIterations: number;
   readonly batch: number;
   readonly top: number;
   readonly rotate: number;
@@ -53,6 +54,12 @@ export function registerExperiment(program: Command): void {
     .option('--seed <n>', 'draws images and queries, and seeds every method', wholeNumber(0, SEED_MAX), 1)
     .option('--input <pixels>', 'side of the images that networks see', wholeNumber(16, 256), 32)
     .option('--iterations <n>', 'mini-batches that every network trains for', wholeNumber(1, COUNT_MAX), 500)
+    .option(
+      '--trunk-iterations <n>',
+      'mini-batches that the trunk shared by all networks trains for before, to tell the classes apart',
+      wholeNumber(0, COUNT_MAX),
+      0,
+    )
     .option('--batch <n>', 'images in a mini-batch', wholeNumber(4, 4096), 200)
     .option('--rotate <degrees>', 'augmentation of every network: rotate up to this far', number(0, 180), 0)
     .option('--shift <share>', 'augmentation: shift up to this share of the side', number(0, 1), 0)
@@ -118,6 +125,7 @@ function optionsOf(flags: ExperimentFlags): OptionsOfFlags {
     inputSize: flags.input,
     budget: {
       iterations: flags.iterations,
+      trunkIterations: flags.trunkIterations,
       batchSize: flags.batch,
       augmentation: {
         rotationDegrees: flags.rotate,
@@ -143,6 +151,7 @@ function commandLine(name: string, flags: ExperimentFlags): string {
     `--queries ${flags.queries}`,
     ...(flags.database === undefined ? [] : [`--database ${flags.database}`]),
     `--seed ${flags.seed} --input ${flags.input} --iterations ${flags.iterations} --batch ${flags.batch}`,
+    ...(flags.trunkIterations > 0 ? [`--trunk-iterations ${flags.trunkIterations}`] : []),
     ...(['rotate', 'shift', 'scale', 'intensity'] as const)
       .filter((name) => flags[name] > 0)
       .map((name) => `--${name} ${flags[name]}`),

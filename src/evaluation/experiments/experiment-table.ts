@@ -34,12 +34,7 @@ export interface Experiment {
  * variants       mAP of every variant, group by group
  */
 export type ExperimentView =
-  | 'map-by-length'
-  | 'curve'
-  | 'accuracy-time'
-  | 'contact-sheet'
-  | 'unseen-class'
-  | 'variants';
+  'map-by-length' | 'curve' | 'accuracy-time' | 'contact-sheet' | 'unseen-class' | 'variants';
 
 const AGAINST_TRADITIONAL = ['kinscan', 'dh', 'ksh', 'mlh', 'sh', 'lsh'];
 const AGAINST_DEEP = ['kinscan', 'dnnh', 'plain', 'cnnh', 'dh'];
@@ -50,18 +45,16 @@ const RATES: Readonly<Record<string, readonly number[]>> = {
   plain: [0.0005, 0.001, 0.002],
   dnnh: [0.003, 0.01, 0.03],
   cnnh: [0.001, 0.003, 0.01],
-  dh: [0.00003, 0.0001, 0.0003],
+  dh: [0.00001, 0.0001, 0.001],
 };
 
 const rateVariants = Object.entries(RATES).flatMap(([method, rates]) =>
-  rates.map(
-    (learningRate): Variant => ({
-      group: method,
-      title: `learning rate ${learningRate}`,
-      method,
-      change: { learningRate },
-    }),
-  ),
+  rates.map((learningRate): Variant => ({
+    group: method,
+    title: `learning rate ${learningRate}`,
+    method,
+    change: { learningRate },
+  })),
 );
 
 /** Settings of the paper's network at 48 bits; the first row of a group is what the comparison of methods uses. */

@@ -46,7 +46,7 @@ export function markdownPage(
   return [
     `# ${experiment.title}`,
     '',
-    `${first?.queries ?? 0} queries against ${first?.gallery ?? 0} images (${facts.data}; classes ${facts.classes.join(', ')}), which are the training set too. Seed ${facts.seed}; networks see ${facts.inputSize}×${facts.inputSize} pixels and train for ${facts.budget.iterations} mini-batches of ${facts.budget.batchSize}, ${augmentationInWords(facts.budget)}. Relevant means of the same class; tied results in canonical order unless worst ties are named.`,
+    `${first?.queries ?? 0} queries against ${first?.gallery ?? 0} images (${facts.data}; classes ${facts.classes.join(', ')}), which are the training set too. Seed ${facts.seed}; networks see ${facts.inputSize}×${facts.inputSize} pixels and train for ${facts.budget.iterations} mini-batches of ${facts.budget.batchSize}${trunkInWords(facts.budget)}, ${augmentationInWords(facts.budget)}. Relevant means of the same class; tied results in canonical order unless worst ties are named.`,
     '',
     '```sh',
     facts.command,
@@ -219,6 +219,12 @@ function variantTable(measurements: readonly Measurement[], top: number): string
       ]),
     ),
   ].join('\n');
+}
+
+function trunkInWords({ trunkIterations }: TrainingBudget): string {
+  return trunkIterations === 0
+    ? ''
+    : ` after ${trunkIterations} in which the trunk they share learned to tell the classes apart`;
 }
 
 function augmentationInWords({ augmentation, mirror }: TrainingBudget): string {

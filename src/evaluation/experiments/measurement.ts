@@ -19,6 +19,7 @@ import {
   type Rival,
   type TrainingBudget,
 } from '../rivals/rival.js';
+import { sharedTrunk } from '../rivals/shared-trunk.js';
 import { withMirrorImages } from './mirror-images.js';
 import { type ExperimentData, type ExperimentSet, pickImages } from './experiment-data.js';
 
@@ -66,9 +67,10 @@ const SHOWN_RESULTS = 10;
 /** Everything that the result depends on; the times in it depend on the machine besides. */
 export function measurementKey(request: MeasurementRequest, data: ExperimentData): string {
   const { rival, codeBits, seed, budget, top, unseenClass, change } = request;
+  const learningRate = change?.learningRate === undefined ? {} : { learningRate: change.learningRate };
   const parts = {
     method: rival.name,
-    hyperParameters: rival.hyperParameters,
+    hyperParameters: { ...rival.hyperParameters, ...learningRate },
     codeBits,
     seed,
     budget: rival.input === 'images' ? budget : null,
@@ -97,7 +99,7 @@ export async function measureOrReuse(
     if (measurement.key === key)
       return { measurement: { ...measurement, variant: request.variant ?? null }, reused: true };
   }
-  const measurement = await measure(request, data, now, onProgress);
+  const measurement = await measure(request, data, folder, now, onProgress);
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.part`, JSON.stringify(measurement));
   await rename(`${path}.part`, path);
@@ -107,12 +109,17 @@ export async function measureOrReuse(
 async function measure(
   request: MeasurementRequest,
   data: ExperimentData,
+  folder: string,
   now: () => number,
   onProgress: (done: number, total: number) => void,
 ): Promise<Measurement> {
   const { rival, codeBits, seed, budget, unseenClass, change } = request;
   const images = trainingSetOf(data, unseenClass);
   const training = rival.input === 'images' && budget.mirror ? withMirrorImages(images) : images;
+  const trunk =
+    rival.input === 'images' && budget.trunkIterations > 0
+      ? await sharedTrunk(training, seed, budget, folder, onProgress)
+      : undefined;
   const started = now();
   const encoder = await rival.fit(training, {
     codeBits,
@@ -120,6 +127,7 @@ async function measure(
     budget,
     onProgress,
     ...(change === undefined ? {} : { change }),
+    ...(trunk === undefined ? {} : { trunk }),
   });
   const fitSeconds = (now() - started) / 1000;
   try {

@@ -148,7 +148,10 @@ async function writeResults(
   const rank = (one: Measurement) => experiment.methods.indexOf(one.method);
   const measurements = [...measured].sort((a, b) => rank(a) - rank(b) || a.bits - b.bits);
   await mkdir(join(outFolder, 'sheets'), { recursive: true });
-  const plots = experiment.views.includes('curve') ? [await writeCurve(options, measurements)] : [];
+  const plots = [
+    ...(experiment.views.includes('curve') ? [await writeCurve(options, measurements)] : []),
+    ...(experiment.views.includes('map-by-length') ? [await writeLengths(options, measurements)] : []),
+  ];
   const sheets = experiment.views.includes('contact-sheet')
     ? await writeSheets(options, data, measurements)
     : [];
@@ -189,6 +192,26 @@ async function writeCurve(options: ExperimentOptions, measurements: readonly Mea
       })),
   });
   await writeFile(join(options.outFolder, file), svg);
+  return file;
+}
+
+async function writeLengths(
+  { experiment, outFolder, top }: ExperimentOptions,
+  measurements: readonly Measurement[],
+): Promise<string> {
+  const file = `${experiment.name}-lengths.svg`;
+  const svg = linePlotSvg({
+    title: `mAP@${top} by code length`,
+    xTitle: 'bits',
+    yTitle: `mAP@${top}`,
+    series: experiment.methods.map((method) => ({
+      title: titleOf(method),
+      points: measurements
+        .filter((one) => one.method === method)
+        .map((one) => [one.bits, one.mapAtK[String(top)] ?? 0] as const),
+    })),
+  });
+  await writeFile(join(outFolder, file), svg);
   return file;
 }
 

@@ -1,6 +1,7 @@
 import type { Augmentation } from '../../model/augmentation.js';
 import type { LabelledImages } from '../../model/training-set.js';
 import type { TrainingSettings } from '../../model/training-settings.js';
+import type { Weights } from '../../model/weights.js';
 
 /** Images with both kinds of input that rivals take. */
 export interface ImageSet {
@@ -13,6 +14,8 @@ export interface ImageSet {
 /** What the deep methods train with; the same for all of them. */
 export interface TrainingBudget {
   readonly iterations: number;
+  /** Mini-batches that the shared trunk trains for before (shared-trunk.ts); 0: every method starts from nothing. */
+  readonly trunkIterations: number;
   /** Images in a mini-batch. */
   readonly batchSize: number;
   /** Random changes of training images, drawn anew for every image of every batch. */
@@ -35,6 +38,8 @@ export interface FitOptions {
   readonly seed: number;
   readonly budget: TrainingBudget;
   readonly change?: MethodChange;
+  /** conv1 to fc1 of the shared trunk, by parameter name. */
+  readonly trunk?: Weights;
   readonly onProgress?: (done: number, total: number) => void;
 }
 

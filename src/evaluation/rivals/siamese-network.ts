@@ -7,10 +7,10 @@ import type { LabelledImages, Standardisation } from '../../model/training-set.j
 import { resolveTrainingSettings, type TrainingSettings } from '../../model/training-settings.js';
 import { carryOverWeights, type Weights } from '../../model/weights.js';
 import type { FitOptions, ImageSet, Rival, RivalEncoder } from './rival.js';
-import { encodeWith, freshWeights, LEARNING_RATE_STEPS } from './trunk-training.js';
+import { encodeWith, LEARNING_RATE_STEPS, startingWeights } from './trunk-training.js';
 
 /** Chosen on held-out images by `kinscan experiment rates`. */
-const LEARNING_RATE = 0.001;
+const LEARNING_RATE = 0.0005;
 
 const CITATION =
   'Y. Cai, Y. Li, C. Qiu, J. Ma, X. Gao, Medical Image Retrieval Based on Convolutional Neural Network and Supervised Hashing, IEEE Access 7, 2019';
@@ -59,7 +59,7 @@ async function fitSiamese(training: ImageSet, options: FitOptions, loss: LossNam
   const iterations = Math.ceil(budget.iterations / (shorter.length + 1));
   const train = async (bits: number, before: Stage | undefined): Promise<Stage> => {
     const settings = settingsOf(options, loss, bits, training.images.inputSize, iterations);
-    return trainStage(training.images, settings, before, options.onProgress);
+    return trainStage(training.images, settings, before, options);
   };
   let before: Stage | undefined;
   for (const bits of shorter) before = await train(bits, before);
@@ -75,12 +75,12 @@ async function trainStage(
   images: LabelledImages,
   settings: TrainingSettings,
   before: Stage | undefined,
-  onProgress: FitOptions['onProgress'],
+  { trunk, onProgress }: FitOptions,
 ): Promise<Stage> {
   const network = hashingNetwork({ inputSize: settings.inputSize, codeBits: settings.codeBits });
   const start: StartWeights =
     before === undefined
-      ? { weights: freshWeights(network, images, settings.seed), carriedBits: 0 }
+      ? { weights: startingWeights(network, images, settings.seed, trunk), carriedBits: 0 }
       : {
           weights: carryOverWeights(before.weights, network, settings.seed).weights,
           carriedBits: before.network.codeBits,

@@ -36,15 +36,30 @@ const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
 export const LEARNING_RATE_STEPS = 8;
 const ENCODE_BATCH = 100;
 const SCALING_IMAGES = 200;
+/** As many as our own hash layer is calibrated on. */
+const CALIBRATION_IMAGES = 500;
 
-/** Where every network of the comparison starts: Xavier's weights, every layer scaled to the training images. */
-export function freshWeights(network: Network, images: LabelledImages, seed: number): Weights {
+/**
+ * Where every network of the comparison starts: from the shared trunk where there is one (shared-trunk.ts), else from
+ * Xavier's weights, every layer scaled to the training images.
+ */
+export function startingWeights(
+  network: Network,
+  images: LabelledImages,
+  seed: number,
+  trunk: Weights | undefined,
+): Weights {
+  const initial = initialWeights(network, seed);
+  if (trunk !== undefined) return new Map([...initial, ...trunk]);
   const random = seededRandom(seed, 'scaling');
   const count = images.labels.length;
   const sample = Uint32Array.from({ length: SCALING_IMAGES }, () => random.integer(count));
-  const everything = Uint32Array.from({ length: count }, (_, row) => row);
-  const standardisation = standardisationOf(images, everything);
-  return scaleInitialLayers(network, initialWeights(network, seed), images, sample, standardisation);
+  const standardisation = standardisationOf(images, allRows(images));
+  return scaleInitialLayers(network, initial, images, sample, standardisation);
+}
+
+function allRows({ labels }: LabelledImages): Uint32Array {
+  return Uint32Array.from({ length: labels.length }, (_, row) => row);
 }
 
 /**
@@ -60,16 +75,31 @@ export async function trainOnTrunk(
   options: FitOptions,
   method: TrunkMethod,
 ): Promise<RivalEncoder> {
+  const { codeBits } = options;
+  const { trunk, head, standardisation } = await trainTrunkAndHead(training, options, method);
+  return {
+    encode: (set) =>
+      encodeWith(trunk, set, standardisation, codeBits, (activations, n) => head.forward(activations, n)),
+    close: () => trunk.close(),
+  };
+}
+
+/** The caller closes the trunk. */
+export async function trainTrunkAndHead(
+  training: ImageSet,
+  options: FitOptions,
+  method: TrunkMethod,
+): Promise<{ trunk: TrainableNetwork; head: HashHead; standardisation: Standardisation }> {
   await chooseTfBackend();
   const { images } = training;
   const { codeBits, seed, budget, onProgress } = options;
   const { augmentation } = budget;
   const firstRate = options.change?.learningRate ?? method.learningRate;
-  const count = imageCount(training);
-  const everything = Uint32Array.from({ length: count }, (_, row) => row);
+  const everything = allRows(images);
   const standardisation = standardisationOf(images, everything);
   const network = trunkOf(images.inputSize);
-  const trunk = new TrainableNetwork(network, freshWeights(network, images, seed));
+  const start = options.trunk === undefined ? undefined : renamed(options.trunk, 'fc1', 'fc2');
+  const trunk = new TrainableNetwork(network, startingWeights(network, images, seed, start));
   const head = new HashHead(ACTIVATION_UNITS, codeBits, method.wiring, seed);
   const sampler = new BatchSampler(
     images.labels,
@@ -77,6 +107,8 @@ export async function trainOnTrunk(
     images.classNames.length,
     DEFAULT_TRAINING_SETTINGS.classBalance,
   );
+  const sample = sampler.drawImages(CALIBRATION_IMAGES, seededRandom(seed, 'calibration'));
+  head.calibrate(trunk.run(standardisedBatch(images, sample, standardisation), sample.length), sample.length);
   for (let iteration = 0; iteration < budget.iterations; iteration++) {
     const random = seededRandom(seed, 'batch', iteration);
     const rows = sampler.drawImages(budget.batchSize, random);
@@ -97,11 +129,7 @@ export async function trainOnTrunk(
     // Lets timers and signals in between steps, which are synchronous.
     await new Promise(setImmediate);
   }
-  return {
-    encode: (set) =>
-      encodeWith(trunk, set, standardisation, codeBits, (activations, n) => head.forward(activations, n)),
-    close: () => trunk.close(),
-  };
+  return { trunk, head, standardisation };
 }
 
 /** Encodes a whole set with a trained network, some images at a time. */
@@ -121,6 +149,11 @@ export function encodeWith(
     encoded.set(outputsOf(output, length), start * codeBits);
   }
   return encoded;
+}
+
+/** Weights with a layer's name changed. */
+export function renamed(weights: Weights, from: string, to: string): Weights {
+  return new Map([...weights].map(([name, values]) => [name.replace(`${from}/`, `${to}/`), values]));
 }
 
 /** The branch up to fc1. TrainableNetwork trains up to the layer called fc2, so fc1 goes by that name here. */

@@ -53,7 +53,7 @@ describe('kinscan experiment, at toy size', () => {
       queryCount: 9,
       seed: 1,
       inputSize: 16,
-      budget: { iterations: 3, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: false },
+      budget: { iterations: 3, trunkIterations: 0, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: false },
       top: 10,
       command: 'kinscan experiment',
       hardware: 'a test',

@@ -46,7 +46,7 @@ export function stripeSet(imagesPerClass: number, classCount: number, seed: numb
 }
 
 export function fitOptions(codeBits: number, iterations = 1, batchSize = 24): FitOptions {
-  const budget = { iterations, batchSize, augmentation: NO_AUGMENTATION, mirror: false };
+  const budget = { iterations, trunkIterations: 0, batchSize, augmentation: NO_AUGMENTATION, mirror: false };
   return { codeBits, seed: 7, budget };
 }
 
