@@ -1,6 +1,6 @@
 import { availableParallelism, cpus } from 'node:os';
 import { basename, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import {
   findExperiment,
   runExperiment,
@@ -21,8 +21,14 @@ interface ExperimentFlags {
   readonly seed: number;
   readonly input: number;
   readonly iterations: number;
+  readonly trunkIterations: number;
   readonly batch: number;
   readonly top: number;
+  readonly rotate: number;
+  readonly shift: number;
+  readonly scale: number;
+  readonly intensity: number;
+  readonly mirror?: boolean;
   readonly json?: boolean;
 }
 
@@ -48,7 +54,18 @@ export function registerExperiment(program: Command): void {
     .option('--seed <n>', 'draws images and queries, and seeds every method', wholeNumber(0, SEED_MAX), 1)
     .option('--input <pixels>', 'side of the images that networks see', wholeNumber(16, 256), 32)
     .option('--iterations <n>', 'mini-batches that every network trains for', wholeNumber(1, COUNT_MAX), 500)
+    .option(
+      '--trunk-iterations <n>',
+      'mini-batches that the trunk shared by all networks trains for before, to tell the classes apart',
+      wholeNumber(0, COUNT_MAX),
+      0,
+    )
     .option('--batch <n>', 'images in a mini-batch', wholeNumber(4, 4096), 200)
+    .option('--rotate <degrees>', 'augmentation of every network: rotate up to this far', number(0, 180), 0)
+    .option('--shift <share>', 'augmentation: shift up to this share of the side', number(0, 1), 0)
+    .option('--scale <share>', 'augmentation: zoom up to this share, in or out', number(0, 0.9), 0)
+    .option('--intensity <share>', 'augmentation: change brightness and contrast', number(0, 1), 0)
+    .option('--mirror', 'augmentation: train with the mirror image of every image too')
     .option('--top <n>', 'results per query', wholeNumber(1, 10_000), 100)
     .addOption(jsonOption())
     .action(runCommand);
@@ -106,7 +123,19 @@ function optionsOf(flags: ExperimentFlags): OptionsOfFlags {
     ...(flags.database === undefined ? {} : { databaseSize: flags.database }),
     seed: flags.seed,
     inputSize: flags.input,
-    budget: { iterations: flags.iterations, batchSize: flags.batch },
+    budget: {
+      iterations: flags.iterations,
+      trunkIterations: flags.trunkIterations,
+      batchSize: flags.batch,
+      augmentation: {
+        rotationDegrees: flags.rotate,
+        shift: flags.shift,
+        scale: flags.scale,
+        intensity: flags.intensity,
+        noise: 0,
+      },
+      mirror: flags.mirror === true,
+    },
     top: flags.top,
     hardware: `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} threads, Node.js ${process.version}`,
     dataTitle: basename(resolve(flags.data)),
@@ -121,9 +150,25 @@ function commandLine(name: string, flags: ExperimentFlags): string {
     ...(flags.gallery === undefined ? [] : [`--gallery ${basename(resolve(flags.gallery))}`]),
     `--queries ${flags.queries}`,
     ...(flags.database === undefined ? [] : [`--database ${flags.database}`]),
-    `--seed ${flags.seed} --input ${flags.input} --iterations ${flags.iterations} --batch ${flags.batch} --top ${flags.top}`,
+    `--seed ${flags.seed} --input ${flags.input} --iterations ${flags.iterations} --batch ${flags.batch}`,
+    ...(flags.trunkIterations > 0 ? [`--trunk-iterations ${flags.trunkIterations}`] : []),
+    ...(['rotate', 'shift', 'scale', 'intensity'] as const)
+      .filter((name) => flags[name] > 0)
+      .map((name) => `--${name} ${flags[name]}`),
+    ...(flags.mirror === true ? ['--mirror'] : []),
+    `--top ${flags.top}`,
   ];
   return parts.join(' ');
+}
+
+/** A parser for numbers in a range, for commander. */
+function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`It is a number from ${min} to ${max}.`);
+    return value;
+  };
 }
 
 function measuredLine(measurement: Measurement, reused: boolean, top: number): string {
@@ -133,6 +178,7 @@ function measuredLine(measurement: Measurement, reused: boolean, top: number): s
     method: measurement.method,
     bits: measurement.bits,
     ...(measurement.unseenClass === null ? {} : { unseenClass: measurement.unseenClass }),
+    ...(measurement.variant === null ? {} : { variant: measurement.variant }),
     [`mapAt${k}`]: measurement.mapAtK[k],
     worstTies: measurement.mapAtKWorstTies[k],
     beforeTheSign: measurement.floatMapAtK[k],

@@ -1,3 +1,17 @@
+import { NO_AUGMENTATION } from '../../model/augmentation.js';
+import type { MethodChange, TrainingBudget } from '../rivals/rival.js';
+
+/** One row of an experiment that compares settings of a method instead of methods. */
+export interface Variant {
+  /** Rows of a group stand together. */
+  readonly group: string;
+  readonly title: string;
+  readonly method: string;
+  readonly change?: MethodChange;
+  /** Instead of what the budget says. */
+  readonly budget?: Partial<Pick<TrainingBudget, 'augmentation' | 'mirror'>>;
+}
+
 /** What one experiment compares and shows. */
 export interface Experiment {
   readonly name: string;
@@ -5,6 +19,8 @@ export interface Experiment {
   /** Names of methods, the one that is expected to win first. */
   readonly methods: readonly string[];
   readonly codeLengths: readonly number[];
+  /** Measured instead of each method as it is, at every code length. */
+  readonly variants?: readonly Variant[];
   /** What the page shows of the measurements. */
   readonly views: readonly ExperimentView[];
 }
@@ -15,11 +31,61 @@ export interface Experiment {
  * accuracy-time  accuracy and time to retrieve one image
  * contact-sheet  the first ten results of the same query, method by method
  * unseen-class   mAP of queries whose class was left out of the training, class by class
+ * variants       mAP of every variant, group by group
  */
-export type ExperimentView = 'map-by-length' | 'curve' | 'accuracy-time' | 'contact-sheet' | 'unseen-class';
+export type ExperimentView =
+  'map-by-length' | 'curve' | 'accuracy-time' | 'contact-sheet' | 'unseen-class' | 'variants';
 
 const AGAINST_TRADITIONAL = ['kinscan', 'dh', 'ksh', 'mlh', 'sh', 'lsh'];
 const AGAINST_DEEP = ['kinscan', 'dnnh', 'plain', 'cnnh', 'dh'];
+
+/** Learning rates that each deep method is tried with. */
+const RATES: Readonly<Record<string, readonly number[]>> = {
+  kinscan: [0.0005, 0.001, 0.002],
+  plain: [0.0005, 0.001, 0.002],
+  dnnh: [0.003, 0.01, 0.03],
+  cnnh: [0.001, 0.003, 0.01],
+  dh: [0.00001, 0.0001, 0.001],
+};
+
+const rateVariants = Object.entries(RATES).flatMap(([method, rates]) =>
+  rates.map((learningRate): Variant => ({
+    group: method,
+    title: `learning rate ${learningRate}`,
+    method,
+    change: { learningRate },
+  })),
+);
+
+/** Settings of the paper's network at 48 bits; the first row of a group is what the comparison of methods uses. */
+const ablationVariants: readonly Variant[] = [
+  { group: 'α', title: '0.01', method: 'kinscan' },
+  ...[0, 0.001, 0.1].map((alpha) => setting('α', String(alpha), { settings: { alpha } })),
+  { group: 'margin', title: '2k', method: 'kinscan' },
+  ...[0.5, 1, 4].map((share) =>
+    setting('margin', share === 0.5 ? 'k/2' : share === 1 ? 'k' : '4k', { settings: { margin: 48 * share } }),
+  ),
+  { group: 'pairs', title: 'all of a batch', method: 'kinscan' },
+  setting('pairs', 'drawn, 2 similar to 3 dissimilar', { settings: { pairs: 'drawn' } }),
+  { group: 'code lengths', title: '48 bits from scratch', method: 'kinscan' },
+  setting('code lengths', '16, then 32, then 48 bits, the same mini-batches in all', { lengths: [16, 32] }),
+  { group: 'augmentation', title: 'as in the command', method: 'kinscan' },
+  augmented('none', {}),
+  augmented('mirror images only', {}, true),
+  augmented('rotation only, 10°', { rotationDegrees: 10 }),
+  augmented('shift only, 5 %', { shift: 0.05 }),
+  augmented('scale only, 10 %', { scale: 0.1 }),
+  augmented('intensity only, 10 %', { intensity: 0.1 }),
+];
+
+function setting(group: string, title: string, change: MethodChange): Variant {
+  return { group, title, method: 'kinscan', change };
+}
+
+function augmented(title: string, kinds: Partial<TrainingBudget['augmentation']>, mirror = false): Variant {
+  const augmentation = { ...NO_AUGMENTATION, ...kinds };
+  return { group: 'augmentation', title, method: 'kinscan', budget: { augmentation, mirror } };
+}
 
 export const EXPERIMENTS: readonly Experiment[] = [
   {
@@ -70,5 +136,21 @@ export const EXPERIMENTS: readonly Experiment[] = [
     methods: ['kinscan'],
     codeLengths: [48],
     views: ['unseen-class'],
+  },
+  {
+    name: 'rates',
+    title: 'Learning rates of the deep methods',
+    methods: AGAINST_DEEP,
+    codeLengths: [48],
+    variants: rateVariants,
+    views: ['variants'],
+  },
+  {
+    name: 'ablations',
+    title: "What each choice in the paper's method does",
+    methods: ['kinscan'],
+    codeLengths: [48],
+    variants: ablationVariants,
+    views: ['variants'],
   },
 ];

@@ -1,4 +1,4 @@
-import type { Rival } from '../rivals/rival.js';
+import type { Rival, TrainingBudget } from '../rivals/rival.js';
 import { RIVALS } from '../rivals/rival-table.js';
 import type { Experiment } from './experiment-table.js';
 import type { Measurement } from './measurement.js';
@@ -15,8 +15,7 @@ export interface RunFacts {
   readonly classes: readonly string[];
   readonly seed: number;
   readonly inputSize: number;
-  readonly iterations: number;
-  readonly batchSize: number;
+  readonly budget: TrainingBudget;
   readonly top: number;
 }
 
@@ -38,6 +37,8 @@ export function markdownPage(
         return accuracyAndTime(measurements.filter(({ bits }) => bits === curveBits(experiment)));
       case 'unseen-class':
         return unseenClasses(measurements, facts.top);
+      case 'variants':
+        return variantTable(measurements, facts.top);
       case 'contact-sheet':
         return 'The contact sheets of this run show images of the data set; they lie beside the results and are not committed.';
     }
@@ -45,7 +46,7 @@ export function markdownPage(
   return [
     `# ${experiment.title}`,
     '',
-    `${first?.queries ?? 0} queries against ${first?.gallery ?? 0} images (${facts.data}; classes ${facts.classes.join(', ')}), which are the training set too. Seed ${facts.seed}; networks see ${facts.inputSize}×${facts.inputSize} pixels and train for ${facts.iterations} mini-batches of ${facts.batchSize}. Relevant means of the same class; tied results in canonical order unless worst ties are named.`,
+    `${first?.queries ?? 0} queries against ${first?.gallery ?? 0} images (${facts.data}; classes ${facts.classes.join(', ')}), which are the training set too. Seed ${facts.seed}; networks see ${facts.inputSize}×${facts.inputSize} pixels and train for ${facts.budget.iterations} mini-batches of ${facts.budget.batchSize}${trunkInWords(facts.budget)}, ${augmentationInWords(facts.budget)}. Relevant means of the same class; tied results in canonical order unless worst ties are named.`,
     '',
     '```sh',
     facts.command,
@@ -198,6 +199,46 @@ function unseenClasses(measurements: readonly Measurement[], top: number): strin
       ]),
     ),
   ].join('\n');
+}
+
+function variantTable(measurements: readonly Measurement[], top: number): string {
+  const k = String(top);
+  return [
+    '## Variants',
+    '',
+    ...markdownTable(
+      ['method', 'variant', `mAP@${k}`, 'worst ties', 'before the sign', 'accuracy %', 'distinct codes'],
+      measurements.map((one) => [
+        titleOf(one.method),
+        one.variant ?? '',
+        (one.mapAtK[k] ?? 0).toFixed(4),
+        (one.mapAtKWorstTies[k] ?? 0).toFixed(4),
+        (one.floatMapAtK[k] ?? 0).toFixed(4),
+        (100 * one.accuracy).toFixed(2),
+        one.distinctCodes,
+      ]),
+    ),
+  ].join('\n');
+}
+
+function trunkInWords({ trunkIterations }: TrainingBudget): string {
+  return trunkIterations === 0
+    ? ''
+    : ` after ${trunkIterations} in which the trunk they share learned to tell the classes apart`;
+}
+
+function augmentationInWords({ augmentation, mirror }: TrainingBudget): string {
+  const { rotationDegrees, shift, scale, intensity, noise } = augmentation;
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const kinds = [
+    ...(mirror ? ['mirrored'] : []),
+    ...(rotationDegrees > 0 ? [`turned up to ${rotationDegrees}°`] : []),
+    ...(shift > 0 ? [`shifted up to ${percent(shift)}`] : []),
+    ...(scale > 0 ? [`scaled up to ${percent(scale)}`] : []),
+    ...(intensity > 0 ? [`brightness and contrast changed up to ${percent(intensity)}`] : []),
+    ...(noise > 0 ? [`noise of ${percent(noise)}`] : []),
+  ];
+  return kinds.length === 0 ? 'images as they are' : `images ${kinds.join(', ')}`;
 }
 
 function codesSection(measurements: readonly Measurement[]): string[] {

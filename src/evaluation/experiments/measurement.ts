@@ -12,7 +12,15 @@ import {
   RankingSummarizer,
   type RankingSummary,
 } from '../ranking-summary.js';
-import { imageCount, type ImageSet, type Rival, type TrainingBudget } from '../rivals/rival.js';
+import {
+  imageCount,
+  type ImageSet,
+  type MethodChange,
+  type Rival,
+  type TrainingBudget,
+} from '../rivals/rival.js';
+import { sharedTrunk } from '../rivals/shared-trunk.js';
+import { withMirrorImages } from './mirror-images.js';
 import { type ExperimentData, type ExperimentSet, pickImages } from './experiment-data.js';
 
 /** One method at one code length on one data set. */
@@ -24,6 +32,9 @@ export interface MeasurementRequest {
   readonly top: number;
   /** Left out of the training; only its queries are asked then. */
   readonly unseenClass?: string;
+  readonly change?: MethodChange;
+  /** What the page calls the change. */
+  readonly variant?: string;
 }
 
 export interface Measurement extends RankingSummary {
@@ -32,6 +43,7 @@ export interface Measurement extends RankingSummary {
   readonly method: string;
   readonly bits: number;
   readonly unseenClass: string | null;
+  readonly variant: string | null;
   readonly queries: number;
   readonly gallery: number;
   readonly trainingImages: number;
@@ -54,15 +66,17 @@ const SHOWN_RESULTS = 10;
 
 /** Everything that the result depends on; the times in it depend on the machine besides. */
 export function measurementKey(request: MeasurementRequest, data: ExperimentData): string {
-  const { rival, codeBits, seed, budget, top, unseenClass } = request;
+  const { rival, codeBits, seed, budget, top, unseenClass, change } = request;
+  const learningRate = change?.learningRate === undefined ? {} : { learningRate: change.learningRate };
   const parts = {
     method: rival.name,
-    hyperParameters: rival.hyperParameters,
+    hyperParameters: { ...rival.hyperParameters, ...learningRate },
     codeBits,
     seed,
     budget: rival.input === 'images' ? budget : null,
     top,
     unseenClass: unseenClass ?? null,
+    change: change ?? null,
     data: data.fingerprint,
   };
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
@@ -81,9 +95,11 @@ export async function measureOrReuse(
   const stored = await readFile(path, 'utf8').catch(() => undefined);
   if (stored !== undefined) {
     const measurement = JSON.parse(stored) as Measurement;
-    if (measurement.key === key) return { measurement, reused: true };
+    // The same measurement may go by another name in another experiment.
+    if (measurement.key === key)
+      return { measurement: { ...measurement, variant: request.variant ?? null }, reused: true };
   }
-  const measurement = await measure(request, data, now, onProgress);
+  const measurement = await measure(request, data, folder, now, onProgress);
   await mkdir(folder, { recursive: true });
   await writeFile(`${path}.part`, JSON.stringify(measurement));
   await rename(`${path}.part`, path);
@@ -93,13 +109,26 @@ export async function measureOrReuse(
 async function measure(
   request: MeasurementRequest,
   data: ExperimentData,
+  folder: string,
   now: () => number,
   onProgress: (done: number, total: number) => void,
 ): Promise<Measurement> {
-  const { rival, codeBits, seed, budget, unseenClass } = request;
-  const training = trainingSetOf(data, unseenClass);
+  const { rival, codeBits, seed, budget, unseenClass, change } = request;
+  const images = trainingSetOf(data, unseenClass);
+  const training = rival.input === 'images' && budget.mirror ? withMirrorImages(images) : images;
+  const trunk =
+    rival.input === 'images' && budget.trunkIterations > 0
+      ? await sharedTrunk(training, seed, budget, folder, onProgress)
+      : undefined;
   const started = now();
-  const encoder = await rival.fit(training, { codeBits, seed, budget, onProgress });
+  const encoder = await rival.fit(training, {
+    codeBits,
+    seed,
+    budget,
+    onProgress,
+    ...(change === undefined ? {} : { change }),
+    ...(trunk === undefined ? {} : { trunk }),
+  });
   const fitSeconds = (now() - started) / 1000;
   try {
     const gallery = await encoder.encode(data.gallery.set);
@@ -113,7 +142,8 @@ async function measure(
       method: rival.name,
       bits: codeBits,
       unseenClass: unseenClass ?? null,
-      trainingImages: imageCount(training),
+      variant: request.variant ?? null,
+      trainingImages: imageCount(images),
       fitSeconds: rounded(fitSeconds),
       millisPerQuery: rounded(describeMillis + encodeMillis + ranked.rankMillis),
       ...ranked.figures,

@@ -83,7 +83,8 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   for (const request of requests) {
     if (options.stopRequested()) break;
     const without = request.unseenClass === undefined ? '' : ` without ${request.unseenClass}`;
-    const stage = `${request.rival.title}, ${request.codeBits} bits${without}`;
+    const variant = request.variant === undefined ? '' : `, ${request.variant}`;
+    const stage = `${request.rival.title}, ${request.codeBits} bits${without}${variant}`;
     const folder = join(outFolder, 'measurements');
     const { measurement, reused } = await measureOrReuse(request, data, folder, now, (done, total) =>
       options.onProgress(stage, done, total),
@@ -105,22 +106,35 @@ function requestsOf(
   options: ExperimentOptions,
 ): MeasurementRequest[] {
   const { seed, budget, top } = options;
+  const shared = { seed, budget, top };
+  if (experiment.variants !== undefined) {
+    return experiment.variants.flatMap(({ group, title, method, change, budget: changed }) =>
+      experiment.codeLengths.map((codeBits) => ({
+        ...shared,
+        rival: rivals.find(({ name }) => name === method) as Rival,
+        codeBits,
+        budget: { ...budget, ...changed },
+        variant: `${group}: ${title}`,
+        ...(change === undefined ? {} : { change }),
+      })),
+    );
+  }
+  // The length that curves show first, and cheap methods, so that a run that is stopped early has something to show.
+  const shown = curveBits(experiment);
+  const lengths = [...experiment.codeLengths].sort((a, b) => Number(b === shown) - Number(a === shown));
+  const cost = ({ input }: Rival) => (input === 'descriptors' ? 0 : 1);
+  const ordered = [...rivals].sort((a, b) => cost(a) - cost(b));
   const unseen = experiment.views.includes('unseen-class') ? data.classes : [undefined];
-  // Cheap methods first, so that a run that is stopped early has something to show.
-  const ordered = [...rivals].sort((a, b) => (a.input === b.input ? 0 : a.input === 'descriptors' ? -1 : 1));
-  const requests = ordered.flatMap((rival) =>
-    experiment.codeLengths.flatMap((codeBits) =>
+  return lengths.flatMap((codeBits) =>
+    ordered.flatMap((rival) =>
       unseen.map((name) => ({
+        ...shared,
         rival,
         codeBits,
-        seed,
-        budget,
-        top,
         ...(name === undefined ? {} : { unseenClass: name }),
       })),
     ),
   );
-  return requests;
 }
 
 async function writeResults(
@@ -134,7 +148,10 @@ async function writeResults(
   const rank = (one: Measurement) => experiment.methods.indexOf(one.method);
   const measurements = [...measured].sort((a, b) => rank(a) - rank(b) || a.bits - b.bits);
   await mkdir(join(outFolder, 'sheets'), { recursive: true });
-  const plots = experiment.views.includes('curve') ? [await writeCurve(options, measurements)] : [];
+  const plots = [
+    ...(experiment.views.includes('curve') ? [await writeCurve(options, measurements)] : []),
+    ...(experiment.views.includes('map-by-length') ? [await writeLengths(options, measurements)] : []),
+  ];
   const sheets = experiment.views.includes('contact-sheet')
     ? await writeSheets(options, data, measurements)
     : [];
@@ -147,8 +164,7 @@ async function writeResults(
     classes: data.classes,
     seed: options.seed,
     inputSize: options.inputSize,
-    iterations: options.budget.iterations,
-    batchSize: options.budget.batchSize,
+    budget: options.budget,
     top: options.top,
   };
   const json = `${experiment.name}.json`;
@@ -176,6 +192,26 @@ async function writeCurve(options: ExperimentOptions, measurements: readonly Mea
       })),
   });
   await writeFile(join(options.outFolder, file), svg);
+  return file;
+}
+
+async function writeLengths(
+  { experiment, outFolder, top }: ExperimentOptions,
+  measurements: readonly Measurement[],
+): Promise<string> {
+  const file = `${experiment.name}-lengths.svg`;
+  const svg = linePlotSvg({
+    title: `mAP@${top} by code length`,
+    xTitle: 'bits',
+    yTitle: `mAP@${top}`,
+    series: experiment.methods.map((method) => ({
+      title: titleOf(method),
+      points: measurements
+        .filter((one) => one.method === method)
+        .map((one) => [one.bits, one.mapAtK[String(top)] ?? 0] as const),
+    })),
+  });
+  await writeFile(join(outFolder, file), svg);
   return file;
 }
 

@@ -41,6 +41,30 @@ export class HashHead {
     });
   }
 
+  /**
+   * Scales and shifts every output to mean 0 and deviation 1 over a sample, as our own hash layer starts
+   * (src/model/calibrate-hash-layer.ts): without it activations' common mean gives every image the same signs.
+   * @param activations shape [count, units]
+   */
+  calibrate(activations: Float32Array, count: number): void {
+    const { units, codeBits } = this;
+    const outputs = this.forward(activations, count);
+    for (let j = 0; j < codeBits; j++) {
+      let [sum, sumOfSquares] = [0, 0];
+      for (let n = 0; n < count; n++) {
+        const output = outputs[n * codeBits + j] as number;
+        sum += output;
+        sumOfSquares += output * output;
+      }
+      const mean = sum / count;
+      const deviation = Math.sqrt(Math.max(sumOfSquares / count - mean * mean, 1e-12));
+      for (let i = 0; i < units; i++) {
+        this.#weights[j * units + i] = (this.#weights[j * units + i] as number) / deviation;
+      }
+      this.#biases[j] = ((this.#biases[j] as number) - mean) / deviation;
+    }
+  }
+
   /** @param activations shape [count, units]; @returns shape [count, codeBits] */
   forward(activations: Float32Array, count: number): Float64Array {
     const { units, codeBits } = this;

@@ -1,4 +1,7 @@
+import type { Augmentation } from '../../model/augmentation.js';
 import type { LabelledImages } from '../../model/training-set.js';
+import type { TrainingSettings } from '../../model/training-settings.js';
+import type { Weights } from '../../model/weights.js';
 
 /** Images with both kinds of input that rivals take. */
 export interface ImageSet {
@@ -8,17 +11,35 @@ export interface ImageSet {
   readonly descriptorDimensions: number;
 }
 
-/** How long the deep methods train; the same for all of them. */
+/** What the deep methods train with; the same for all of them. */
 export interface TrainingBudget {
   readonly iterations: number;
+  /** Mini-batches that the shared trunk trains for before (shared-trunk.ts); 0: every method starts from nothing. */
+  readonly trunkIterations: number;
   /** Images in a mini-batch. */
   readonly batchSize: number;
+  /** Random changes of training images, drawn anew for every image of every batch. */
+  readonly augmentation: Augmentation;
+  /** Whether the training set holds the mirror image of every image too (left and right swapped). */
+  readonly mirror: boolean;
+}
+
+/** What a measurement changes of a deep method, to see what it does. */
+export interface MethodChange {
+  readonly learningRate?: number;
+  /** The paper's network only. */
+  readonly settings?: Partial<Pick<TrainingSettings, 'alpha' | 'margin' | 'pairs' | 'centre'>>;
+  /** The paper's network only: shorter code lengths to train first, in bits; all stages share the iterations. */
+  readonly lengths?: readonly number[];
 }
 
 export interface FitOptions {
   readonly codeBits: number;
   readonly seed: number;
   readonly budget: TrainingBudget;
+  readonly change?: MethodChange;
+  /** conv1 to fc1 of the shared trunk, by parameter name. */
+  readonly trunk?: Weights;
   readonly onProgress?: (done: number, total: number) => void;
 }
 

@@ -4,9 +4,10 @@ import { ACTIVATION_UNITS, hashingNetwork, type Layer, type Network } from '../.
 import { seededRandom } from '../../model/seeded-random.js';
 import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
-import { standardisationOf, type Standardisation } from '../../model/training-set.js';
+import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
 import { DEFAULT_TRAINING_SETTINGS } from '../../model/training-settings.js';
-import { initialWeights } from '../../model/weights.js';
+import { scaleInitialLayers } from '../../model/scale-initial-layers.js';
+import { initialWeights, type Weights } from '../../model/weights.js';
 import { HashHead, type HeadWiring } from './hash-head.js';
 import { imageCount, type FitOptions, type ImageSet, type RivalEncoder } from './rival.js';
 
@@ -31,9 +32,35 @@ export interface TrunkMethod {
 }
 
 const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
-/** The learning rate is reduced this many times over the budget, as often as by default in our own training. */
-const LEARNING_RATE_STEPS = 4;
+/** Parts of the budget, each with a learning rate of 0.6 times the one before. */
+export const LEARNING_RATE_STEPS = 8;
 const ENCODE_BATCH = 100;
+const SCALING_IMAGES = 200;
+/** As many as our own hash layer is calibrated on. */
+const CALIBRATION_IMAGES = 500;
+
+/**
+ * Where every network of the comparison starts: from the shared trunk where there is one (shared-trunk.ts), else from
+ * Xavier's weights, every layer scaled to the training images.
+ */
+export function startingWeights(
+  network: Network,
+  images: LabelledImages,
+  seed: number,
+  trunk: Weights | undefined,
+): Weights {
+  const initial = initialWeights(network, seed);
+  if (trunk !== undefined) return new Map([...initial, ...trunk]);
+  const random = seededRandom(seed, 'scaling');
+  const count = images.labels.length;
+  const sample = Uint32Array.from({ length: SCALING_IMAGES }, () => random.integer(count));
+  const standardisation = standardisationOf(images, allRows(images));
+  return scaleInitialLayers(network, initial, images, sample, standardisation);
+}
+
+function allRows({ labels }: LabelledImages): Uint32Array {
+  return Uint32Array.from({ length: labels.length }, (_, row) => row);
+}
 
 /**
  * Trains a deep rival: the convolutional trunk of the paper's branch (up to the 500 units of fc1) with the rival's own
@@ -48,14 +75,31 @@ export async function trainOnTrunk(
   options: FitOptions,
   method: TrunkMethod,
 ): Promise<RivalEncoder> {
+  const { codeBits } = options;
+  const { trunk, head, standardisation } = await trainTrunkAndHead(training, options, method);
+  return {
+    encode: (set) =>
+      encodeWith(trunk, set, standardisation, codeBits, (activations, n) => head.forward(activations, n)),
+    close: () => trunk.close(),
+  };
+}
+
+/** The caller closes the trunk. */
+export async function trainTrunkAndHead(
+  training: ImageSet,
+  options: FitOptions,
+  method: TrunkMethod,
+): Promise<{ trunk: TrainableNetwork; head: HashHead; standardisation: Standardisation }> {
   await chooseTfBackend();
   const { images } = training;
   const { codeBits, seed, budget, onProgress } = options;
-  const count = imageCount(training);
-  const everything = Uint32Array.from({ length: count }, (_, row) => row);
+  const { augmentation } = budget;
+  const firstRate = options.change?.learningRate ?? method.learningRate;
+  const everything = allRows(images);
   const standardisation = standardisationOf(images, everything);
   const network = trunkOf(images.inputSize);
-  const trunk = new TrainableNetwork(network, initialWeights(network, seed));
+  const start = options.trunk === undefined ? undefined : renamed(options.trunk, 'fc1', 'fc2');
+  const trunk = new TrainableNetwork(network, startingWeights(network, images, seed, start));
   const head = new HashHead(ACTIVATION_UNITS, codeBits, method.wiring, seed);
   const sampler = new BatchSampler(
     images.labels,
@@ -63,12 +107,14 @@ export async function trainOnTrunk(
     images.classNames.length,
     DEFAULT_TRAINING_SETTINGS.classBalance,
   );
+  const sample = sampler.drawImages(CALIBRATION_IMAGES, seededRandom(seed, 'calibration'));
+  head.calibrate(trunk.run(standardisedBatch(images, sample, standardisation), sample.length), sample.length);
   for (let iteration = 0; iteration < budget.iterations; iteration++) {
     const random = seededRandom(seed, 'batch', iteration);
     const rows = sampler.drawImages(budget.batchSize, random);
     const labels = Uint16Array.from(rows, (row) => images.labels[row] as number);
     const reductions = Math.floor((iteration * LEARNING_RATE_STEPS) / budget.iterations);
-    const learningRate = method.learningRate * learningRateFactor ** reductions;
+    const learningRate = firstRate * learningRateFactor ** reductions;
     const step = { learningRate, momentum, weightDecay };
     const gradientByActivations = (activations: Float32Array): Float32Array => {
       const outputs = head.forward(activations, rows.length);
@@ -77,16 +123,13 @@ export async function trainOnTrunk(
       head.step(activations, slopes, rows.length, step, method.orthogonality);
       return gradient;
     };
-    trunk.step(standardisedBatch(images, rows, standardisation), rows.length, gradientByActivations, step);
+    const pixels = standardisedBatch(images, rows, standardisation, { augmentation, random });
+    trunk.step(pixels, rows.length, gradientByActivations, step);
     onProgress?.(iteration + 1, budget.iterations);
     // Lets timers and signals in between steps, which are synchronous.
     await new Promise(setImmediate);
   }
-  return {
-    encode: (set) =>
-      encodeWith(trunk, set, standardisation, codeBits, (activations, n) => head.forward(activations, n)),
-    close: () => trunk.close(),
-  };
+  return { trunk, head, standardisation };
 }
 
 /** Encodes a whole set with a trained network, some images at a time. */
@@ -106,6 +149,11 @@ export function encodeWith(
     encoded.set(outputsOf(output, length), start * codeBits);
   }
   return encoded;
+}
+
+/** Weights with a layer's name changed. */
+export function renamed(weights: Weights, from: string, to: string): Weights {
+  return new Map([...weights].map(([name, values]) => [name.replace(`${from}/`, `${to}/`), values]));
 }
 
 /** The branch up to fc1. TrainableNetwork trains up to the layer called fc2, so fc1 goes by that name here. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { KinscanError } from '../../../src/core/errors.js';
 import { EXPERIMENTS, type Experiment } from '../../../src/evaluation/experiments/experiment-table.js';
+import { withMirrorImages } from '../../../src/evaluation/experiments/mirror-images.js';
 import { linePlotSvg } from '../../../src/evaluation/experiments/line-plot.js';
 import {
   type ExperimentOptions,
@@ -12,6 +13,7 @@ import {
   runExperiment,
 } from '../../../src/evaluation/experiments/run-experiment.js';
 import { encodeGrayPng } from '../../../src/imaging/raster.js';
+import { NO_AUGMENTATION } from '../../../src/model/augmentation.js';
 import { stripeSet } from '../rivals/toy-sets.js';
 
 /** Cheap enough to run again and again. */
@@ -51,7 +53,7 @@ describe('kinscan experiment, at toy size', () => {
       queryCount: 9,
       seed: 1,
       inputSize: 16,
-      budget: { iterations: 3, batchSize: 12 },
+      budget: { iterations: 3, trunkIterations: 0, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: false },
       top: 10,
       command: 'kinscan experiment',
       hardware: 'a test',
@@ -73,7 +75,8 @@ describe('kinscan experiment, at toy size', () => {
       const perMethod = experiment.views.includes('unseen-class')
         ? CLASSES.length
         : experiment.codeLengths.length;
-      assert.equal(result.measurements.length, experiment.methods.length * perMethod);
+      const expected = experiment.variants?.length ?? experiment.methods.length * perMethod;
+      assert.equal(result.measurements.length, expected);
       for (const one of result.measurements) {
         const [map, lowest, highest] = [
           one.mapAtK['10'],
@@ -95,6 +98,14 @@ describe('kinscan experiment, at toy size', () => {
   it('does not measure again what an earlier experiment has measured', async () => {
     const { reused } = await run(findExperiment('fig4'));
     assert.deepEqual(reused, [true, true, true, true, true, true]);
+  });
+
+  it('measures settings that are the same once, whatever the page calls them', async () => {
+    const { result, reused } = await run(findExperiment('ablations'), { outFolder: join(root, 'ablations') });
+    const names = result.measurements.map(({ variant }) => variant);
+    assert.equal(new Set(names).size, names.length);
+    // The first row of each of the five groups is the method as it is; one of the five is measured.
+    assert.equal(reused.filter((one) => one).length, 4 + 1);
   });
 
   it('measures anew with another seed', async () => {
@@ -132,6 +143,23 @@ describe('kinscan experiment, at toy size', () => {
   it('knows its experiments by name', () => {
     const unknown = (error: unknown) => error instanceof KinscanError && error.code === 'INVALID_ARGUMENT';
     assert.throws(() => findExperiment('table9'), unknown);
+  });
+});
+
+describe('mirror images', () => {
+  it('follow the images, left and right swapped, with their classes', () => {
+    const { images } = withMirrorImages({
+      images: {
+        inputSize: 2,
+        classNames: ['a', 'b'],
+        labels: Uint16Array.from([1, 0]),
+        pixels: Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]),
+      },
+      descriptors: new Float32Array(0),
+      descriptorDimensions: 0,
+    });
+    assert.deepEqual([...images.labels], [1, 0, 1, 0]);
+    assert.deepEqual([...images.pixels], [1, 2, 3, 4, 5, 6, 7, 8, 2, 1, 4, 3, 6, 5, 8, 7]);
   });
 });
 

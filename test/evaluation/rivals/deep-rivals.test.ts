@@ -63,6 +63,21 @@ describe('the hash head', () => {
     assert.deepEqual(readers, [1, 1, 1, 1, 1, 1, 1]);
   });
 
+  it('calibrated, gives every bit mean 0 and deviation 1 over the sample', () => {
+    for (const wiring of ['dense', 'divided'] as const) {
+      const head = new HashHead(7, 3, wiring, 1);
+      const sample = Float32Array.from(randomValues(70, 4), (value) => 5 + value);
+      head.calibrate(sample, 10);
+      const outputs = head.forward(sample, 10);
+      for (let bit = 0; bit < 3; bit++) {
+        const values = [...outputs].filter((_, at) => at % 3 === bit);
+        const mean = values.reduce((sum, value) => sum + value, 0) / 10;
+        const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 10;
+        assert.ok(Math.abs(mean) < 1e-9 && Math.abs(variance - 1) < 1e-9, `${mean}, ${variance}`);
+      }
+    }
+  });
+
   it('learns a linear map by gradient descent', () => {
     const head = new HashHead(4, 2, 'dense', 1);
     const inputs = Float32Array.from(randomValues(40, 5));

@@ -1,5 +1,6 @@
 import { Random } from '../../../src/core/random.js';
 import { bitOf, packEmbeddings, type PackedCodes } from '../../../src/core/packed-codes.js';
+import { NO_AUGMENTATION } from '../../../src/model/augmentation.js';
 import type { FitOptions, ImageSet } from '../../../src/evaluation/rivals/rival.js';
 
 /** A set of descriptors without images. */
@@ -45,7 +46,8 @@ export function stripeSet(imagesPerClass: number, classCount: number, seed: numb
 }
 
 export function fitOptions(codeBits: number, iterations = 1, batchSize = 24): FitOptions {
-  return { codeBits, seed: 7, budget: { iterations, batchSize } };
+  const budget = { iterations, trunkIterations: 0, batchSize, augmentation: NO_AUGMENTATION, mirror: false };
+  return { codeBits, seed: 7, budget };
 }
 
 /** Mean Hamming distance between images of the same class and between images of different classes. */
