@@ -6,7 +6,7 @@ import type { SegmentLayout } from './segment-layout.js';
  * What things cost, in nanoseconds, as in probe-plan.ts: wrong figures cost time, never an answer.
  * A row listed misses the cache several times; where codes have groups, its group is found by a binary search.
  */
-const LISTED_ROW_NS = 30;
+const LISTED_ROW_NS = 80;
 const GROUP_SEARCH_STEP_NS = 6;
 /** Testing whether a row of a near code is allowed. */
 const TEST_NS = 3;
