@@ -1,12 +1,13 @@
 import { allowedNumbers, isSetAllowed, type AllowedSets } from './allowed-sets.js';
 import { scanCostNs } from './probe-cost.js';
+import type { ProbeMode } from './probe-plan.js';
 import type { SegmentLayout } from './segment-layout.js';
 
 /**
  * What things cost, in nanoseconds, as in probe-plan.ts: wrong figures cost time, never an answer.
  * A row listed misses the cache several times; where codes have groups, its group is found by a binary search.
  */
-const LISTED_ROW_NS = 30;
+const LISTED_ROW_NS = 80;
 const GROUP_SEARCH_STEP_NS = 6;
 /** Testing whether a row of a near code is allowed. */
 const TEST_NS = 3;
@@ -29,12 +30,15 @@ const LOOKUPS_MAX = 4_096;
 export class FilterPlan {
   readonly #allowed: AllowedSets;
   readonly #k: number;
+  readonly #mode: ProbeMode;
   /** The allowed sets; undefined where they are many. */
   readonly #numbers: Uint32Array | undefined;
 
-  constructor(allowed: AllowedSets, k: number) {
+  /** @param mode 'always': list rows wherever it can be done; 'never': test them */
+  constructor(allowed: AllowedSets, k: number, mode: ProbeMode) {
     this.#allowed = allowed;
     this.#k = k;
+    this.#mode = mode;
     this.#numbers = allowed.count <= LOOKUPS_MAX ? allowedNumbers(allowed) : undefined;
   }
 
@@ -44,17 +48,28 @@ export class FilterPlan {
    */
   rowsToList(layout: SegmentLayout, words: Uint32Array): readonly number[] | undefined {
     if (layout.attributeSets === 0) return isSetAllowed(this.#allowed, 0) ? undefined : [];
-    const { count, sets } = this.#allowed;
-    const expectedRows = (layout.baseRows * count) / Math.max(sets, count);
-    if (this.#lookupNs(layout) > LOOKUP_SHARE * this.#generalNs(layout, expectedRows)) return undefined;
+    if (!this.#isWorthLookingUp(layout)) return undefined;
     const ranges = this.#isLookupCheaper(layout)
       ? rangesOfNumbers(layout, words, this.#numbers as Uint32Array)
       : rangesBySweep(layout, words, this.#allowed);
+    return this.#isWorthListing(layout, ranges) ? ranges : undefined;
+  }
+
+  // Nothing is known yet but how many sets are allowed: as if all sets had the same number of rows.
+  #isWorthLookingUp(layout: SegmentLayout): boolean {
+    if (this.#mode !== 'auto') return this.#mode === 'always';
+    const { count, sets } = this.#allowed;
+    const expectedRows = (layout.baseRows * count) / Math.max(sets, count);
+    return this.#lookupNs(layout) <= LOOKUP_SHARE * this.#generalNs(layout, expectedRows);
+  }
+
+  #isWorthListing(layout: SegmentLayout, ranges: readonly number[]): boolean {
+    if (this.#mode === 'always') return true;
     let rows = 0;
     for (let i = 0; i < ranges.length; i += 2) rows += (ranges[i + 1] as number) - (ranges[i] as number);
     const searchSteps = layout.grouped ? Math.log2(layout.groups + 1) : 0;
     const listNs = rows * (LISTED_ROW_NS + searchSteps * GROUP_SEARCH_STEP_NS);
-    return listNs <= LIST_SHARE * this.#generalNs(layout, rows) ? ranges : undefined;
+    return listNs <= LIST_SHARE * this.#generalNs(layout, rows);
   }
 
   #isLookupCheaper(layout: SegmentLayout): boolean {

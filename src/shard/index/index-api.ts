@@ -118,7 +118,7 @@ export interface IndexTuning {
   readonly deltaRowsMin?: number;
   /** Distinct codes from which a partition has tables for multi-index hashing. @default 16,384 */
   readonly tableCodesMin?: number;
-  /** Whether tables are used: by cost, always, or never (the linear scan). @default 'auto' */
+  /** Whether tables are used, chunk tables and lists by attribute set: by cost, always, or never. @default 'auto' */
   readonly probe?: 'auto' | 'always' | 'never';
   /** A lone query that is expected to compare this many codes is split over free threads. @default 4,000,000 */
   readonly splitCodesMin?: number;

@@ -29,7 +29,7 @@ export function searchSegments(
 ): SegmentsAnswer {
   if (query.allowed?.count === 0) return NO_ANSWERS;
   const counting = new Counting();
-  const plan = query.allowed && new FilterPlan(query.allowed, query.k);
+  const plan = query.allowed && new FilterPlan(query.allowed, query.k, mode);
   const probed: SegmentView[] = [];
   let visited = 0;
   for (const view of views) {

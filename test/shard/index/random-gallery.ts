@@ -87,7 +87,7 @@ export class RandomGallery {
       this.#hosts.map((host, partition) => {
         const own = changes.filter((change) => change.partition === partition);
         return own.length === 0
-          ? undefined
+          ? Promise.resolve()
           : host.apply(
               partition,
               own.map(({ change }) => change),
