@@ -1,3 +1,5 @@
+import type { PackedRows } from './index-api.js';
+
 /** Attribute sets have numbers below this: more than the images that a shard server holds. */
 export const ATTRIBUTE_SETS_MAX = 2 ** 26;
 /** Room that every segment has: 32 KiB of filter per slot. */
@@ -6,6 +8,13 @@ const CAPACITY_MIN = 2 ** 18;
 const GROWTH = 1.25;
 /** Half of the room that GROWTH gives. */
 const ALMOST_FULL_SHARE = 0.9;
+
+/** One more than the largest number of an attribute set among these rows. */
+export function attributesEnd({ attributes, count }: PackedRows): number {
+  let last = 0;
+  for (let i = 0; i < count; i++) if ((attributes[i] as number) > last) last = attributes[i] as number;
+  return last + 1;
+}
 
 /** How many attribute sets a segment is laid out for that has sets 0 to end - 1. */
 export function attributeCapacityFor(end: number): number {

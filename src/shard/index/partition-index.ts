@@ -7,7 +7,7 @@ import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
 import type { MemoryReserve } from './memory-reserve.js';
 import type { OneAtATime } from './one-at-a-time.js';
 import { clearSegment, layOutSegment, memoryFor, type SegmentShape } from './segment-layout.js';
-import { attributesEnd, Segment, type SegmentSnapshot } from './segment.js';
+import { Segment, type SegmentSnapshot } from './segment.js';
 
 /** A delta with more rows than this is not searched for rows to remove on the main thread: that waits for the rebuild. */
 const LOOKUP_ROWS_MAX = 250_000;
@@ -50,9 +50,10 @@ export class PartitionIndex {
   #waitingApply: Promise<void> | undefined;
   #dropped = false;
 
-  constructor(options: PartitionIndexOptions, rows: PackedRows) {
+  /** @param attributesEnd the rows' attribute sets have numbers below this */
+  constructor(options: PartitionIndexOptions, rows: PackedRows, attributesEnd: number) {
     this.#options = options;
-    this.#segment = this.#loadSegment(rows);
+    this.#segment = this.#loadSegment(rows, attributesEnd);
     if (rows.count > options.deltaRowsMin) this.#startRebuild();
   }
 
@@ -181,7 +182,7 @@ export class PartitionIndex {
     segment.retire(() => this.#options.reserve.give(segment.memory));
   }
 
-  #loadSegment(rows: PackedRows): Segment {
+  #loadSegment(rows: PackedRows, attributesEnd: number): Segment {
     const { codeBits, fineCodeBits, slots, deltaRowsMin, reserve } = this.#options;
     const spareRows = deltaRowsFor(rows.count, deltaRowsMin);
     const shape: SegmentShape = {
@@ -195,7 +196,7 @@ export class PartitionIndex {
       deltaCapacity: rows.count + spareRows,
       tombstoneCapacity: spareRows,
       attributeSets: 0,
-      attributeCapacity: attributeCapacityFor(attributesEnd(rows)),
+      attributeCapacity: attributeCapacityFor(attributesEnd),
     };
     const layout = layOutSegment(shape);
     const memory = memoryFor(layout.byteLength, reserve.take(layout.byteLength));

@@ -5,7 +5,7 @@ import type { SegmentView } from './segment-reader.js';
  * What things cost, in nanoseconds on the machine of docs/benchmarks.md. Only their ratios matter, and only to choose
  * between two exact ways: wrong ratios cost time, never an answer.
  */
-const SCAN_WORD_NS = 0.32;
+export const SCAN_WORD_NS = 0.32;
 const BUCKET_NS = 7;
 const CANDIDATE_NS = 7;
 

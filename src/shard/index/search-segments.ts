@@ -1,4 +1,5 @@
 import { SCRATCH } from '../kernel/kernel.js';
+import { FilterPlan } from './filter-plan.js';
 import type { IndexPlace } from './index-api.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
 import { beginSearch, carryCounts, type PreparedQuery, type SegmentView } from './segment-reader.js';
@@ -18,6 +19,7 @@ const NO_ANSWERS: SegmentsAnswer = { entries: new Uint8Array(0), visited: 0 };
  * 1. Counting. Every segment counts rows per distance and keeps as candidates what lies within the threshold. The
  *    counts travel from segment to segment, so the threshold is always that of everything counted so far. Deltas and
  *    bases without tables are scanned; the other bases are probed in rounds, then scanned where probing does not pay.
+ *    Of a base of which a filter allows few rows, just these are compared.
  * 2. Ranking. Every segment ranks its candidates into a heap of k; the heap travels likewise.
  */
 export function searchSegments(
@@ -27,19 +29,20 @@ export function searchSegments(
 ): SegmentsAnswer {
   if (query.allowed?.count === 0) return NO_ANSWERS;
   const counting = new Counting();
+  const plan = query.allowed && new FilterPlan(query.allowed, query.k);
+  const probed: SegmentView[] = [];
   let visited = 0;
   for (const view of views) {
     beginSearch(view, query);
     counting.moveTo(view);
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
     visited += view.deltaCount;
-    if (!isProbed(view, mode)) visited += scanBase(view);
+    const listed = plan?.rowsToList(view.reader.layout, view.reader.words);
+    if (listed !== undefined) visited += listRows(view, listed);
+    else if (isProbed(view, mode)) probed.push(view);
+    else visited += scanBase(view);
   }
-  visited += probeInRounds(
-    views.filter((view) => isProbed(view, mode)),
-    counting,
-    mode,
-  );
+  visited += probeInRounds(probed, counting, mode);
   return { entries: rankSegments(views, counting.threshold(), query.after), visited };
 }
 
@@ -95,6 +98,18 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
 function scanBase({ reader, s }: SegmentView): number {
   reader.kernel.scanBase(s);
   return reader.layout.groups;
+}
+
+// Compares the rows in these ranges of the attribute order; how many they are.
+function listRows({ reader, s }: SegmentView, ranges: readonly number[]): number {
+  let rows = 0;
+  for (let i = 0; i < ranges.length; i += 2) {
+    const from = ranges[i] as number;
+    const to = ranges[i + 1] as number;
+    reader.kernel.listRows(s, from, to);
+    rows += to - from;
+  }
+  return rows;
 }
 
 // Runs a step where it is still needed; whether the segment needs more.

@@ -40,7 +40,7 @@ export class Segment {
   #lookup: DeltaLookup | undefined;
   #deltaCount = 0;
   #tombstones = 0;
-  /** No row appended has an attribute set with this number or a larger one. */
+  /** No row of a commit has an attribute set with this number or a larger one. */
   #attributesEnd = 1;
   #readers = 0;
   #onUnused: (() => void) | undefined;
@@ -111,7 +111,7 @@ export class Segment {
     );
   }
 
-  /** Appends many rows at once, in bulk copies. */
+  /** Appends many rows at once, in bulk copies. The segment was laid out for their number and attribute sets. */
   appendPacked(rows: PackedRows): void {
     const { layout } = this;
     const first = this.#deltaCount;
@@ -132,7 +132,6 @@ export class Segment {
     );
     this.#tieKeys.set(rows.tieKeys.subarray(0, rows.count), first);
     this.words.set(rows.attributes.subarray(0, rows.count), layout.deltaAttributes / 4 + first);
-    this.#attributesEnd = Math.max(this.#attributesEnd, attributesEnd(rows));
     this.#deltaCount += rows.count;
     this.#lookup = undefined;
   }
@@ -229,13 +228,6 @@ export class Segment {
     });
     return found === undefined ? undefined : layout.baseRows + found;
   }
-}
-
-/** One more than the largest number of an attribute set among these rows. */
-export function attributesEnd({ attributes, count }: PackedRows): number {
-  let last = 0;
-  for (let i = 0; i < count; i++) if ((attributes[i] as number) > last) last = attributes[i] as number;
-  return last + 1;
 }
 
 // Whether the rows are one; their tie keys are known to be.

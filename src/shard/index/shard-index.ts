@@ -3,7 +3,7 @@ import { KinscanError } from '../../core/errors.js';
 import { WorkerPool } from '../../runtime/worker-pool.js';
 import { compileKernel, K_MAX } from '../kernel/kernel.js';
 import { allowedSetsOf } from './allowed-sets.js';
-import { ATTRIBUTE_SETS_MAX } from './attribute-capacity.js';
+import { ATTRIBUTE_SETS_MAX, attributesEnd } from './attribute-capacity.js';
 import { TABLE_CODES_MIN } from './chunk-plan.js';
 import { packedBytes } from './code-bytes.js';
 import type {
@@ -24,7 +24,6 @@ import type { BuildResult, BuildTask } from './build-worker.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { IndexTask, SearchTaskResult, SearchWorkerData } from './search-task.js';
-import { attributesEnd } from './segment.js';
 import type { PreparedQuery } from './segment-reader.js';
 import { TaskRunner } from './task-runner.js';
 
@@ -103,7 +102,8 @@ class WorkerShardIndex implements ShardIndex {
         'INVALID_ARGUMENT',
         'the packed rows do not fit their count and the code lengths',
       );
-    checkAttributes(attributesEnd(rows) - 1);
+    const end = attributesEnd(rows);
+    checkAttributes(end - 1);
     const options = {
       partition,
       codeBits,
@@ -118,7 +118,7 @@ class WorkerShardIndex implements ShardIndex {
       reserve: this.#reserve,
     };
     this.drop(partition);
-    this.#partitions.set(partition, new PartitionIndex(options, rows));
+    this.#partitions.set(partition, new PartitionIndex(options, rows, end));
   }
 
   async apply(partition: number, changes: readonly IndexChange[]): Promise<void> {

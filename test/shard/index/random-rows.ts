@@ -47,7 +47,8 @@ export class RowSource {
   readonly #fineBytes: number;
   readonly #distribution: Distribution;
   readonly #centres: Uint8Array[];
-  readonly #attributeSets: number;
+  /** Attribute sets have numbers below this. */
+  readonly attributeSets: number;
   readonly #usedTieKeys: bigint[] = [];
 
   constructor(random: SeededRandom, codeBits: number, fineCodeBits: number, distribution: Distribution) {
@@ -55,7 +56,7 @@ export class RowSource {
     this.#codeBytes = codeBits / 8;
     this.#fineBytes = fineCodeBits / 8;
     this.#distribution = distribution;
-    this.#attributeSets = random.pick([1, 2, 40, 2_000]);
+    this.attributeSets = random.pick([1, 2, 40, 2_000, 20_000]);
     const centre = random.bytes(this.#codeBytes);
     const count = distribution === 'equal' ? 1 : distribution === 'twoFarGroups' ? 2 : 1 + random.below(8);
     this.#centres = Array.from({ length: count }, () => random.bytes(this.#codeBytes));
@@ -85,7 +86,7 @@ export class RowSource {
 
   /** Sets of very different sizes: about half of the rows have none, or one of the first. */
   attributes(): number {
-    return this.#random.below(1 + this.#random.below(this.#attributeSets));
+    return this.#random.below(1 + this.#random.below(this.attributeSets));
   }
 
   /** A tie key belongs to one partition, as it does in production; here its low bits say to which. */

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type {
-  IndexChange,
-  IndexFilter,
-  IndexPlace,
-  IndexQuery,
-  IndexRow,
-} from '../../../src/shard/index/index-api.js';
+import { packHitList, type HitList } from '../../../src/core/hit-list.js';
+import { mergeHitLists } from '../../../src/core/merge-hit-lists.js';
+import type { IndexTuning } from '../../../src/shard/index/index-api.js';
 import { openShardIndex, type ShardIndex } from '../../../src/shard/index/shard-index.js';
-import { DISTRIBUTIONS, RowSource, SeededRandom } from './random-rows.js';
-import { answersOf, packRows, ReferenceIndex } from './reference-index.js';
+import { RandomGallery } from './random-gallery.js';
+import { randomQuery, type OpenQuery } from './random-query.js';
+import { SeededRandom } from './random-rows.js';
+import { ReferenceIndex, type Answer } from './reference-index.js';
 
-/** Cases per pair of code lengths; KINSCAN_INDEX_CASES raises it for a long run. */
-const CASES = Number(process.env['KINSCAN_INDEX_CASES'] ?? 25);
+/** Answers compared with a full sort, over all code lengths together. */
+const CASES = Number(process.env['KINSCAN_EXACTNESS_CASES'] ?? 1_000);
 const SEED = Number(process.env['KINSCAN_SEED'] ?? Date.now() % 2 ** 31);
 
 const LENGTHS: readonly (readonly [codeBits: number, fineCodeBits: number])[] = [
@@ -28,120 +26,106 @@ const LENGTHS: readonly (readonly [codeBits: number, fineCodeBits: number])[] = 
   [256, 256],
 ];
 
-interface Case {
-  readonly index: ShardIndex;
-  readonly reference: ReferenceIndex;
-  readonly random: SeededRandom;
-  readonly source: RowSource;
-  readonly partitions: readonly number[];
+// Tiny bounds, so that small galleries have tables and are rebuilt all the time; the last has those of production.
+const SMALL = { deltaRowsMin: 40, tableCodesMin: 4 };
+const ON_THREADS = { ...SMALL, inlineRowsMax: 0 };
+const TUNINGS: readonly IndexTuning[] = [
+  { ...ON_THREADS, probe: 'always' },
+  { ...ON_THREADS, probe: 'never', splitCodesMin: 20 },
+  ON_THREADS,
+  SMALL,
+  { inlineRowsMax: 2_000 },
+];
+
+/** Changes between which a gallery is asked, and queries each time. */
+const STEPS_MAX = 4;
+const QUERIES_PER_STEP = 10;
+
+/** What a server gives for a query, all partitions that it holds. */
+async function ask(index: ShardIndex, query: OpenQuery): Promise<HitList> {
+  const hits = await index.search({ ...query, partitions: index.partitions() });
+  return { ...hits, imageIds: Array.from(hits.tieKeys, imageIdOf) };
 }
 
-function loadCase(index: ShardIndex, random: SeededRandom, codeBits: number, fineCodeBits: number): Case {
-  const source = new RowSource(random, codeBits, fineCodeBits, random.pick(DISTRIBUTIONS));
+// Tie keys are hashes of ids; the index knows no ids, so here an id is its tie key.
+function imageIdOf(tieKey: bigint): string {
+  return tieKey.toString(16).padStart(16, '0');
+}
+
+/** The plainest search: compare with everything, sort, cut. */
+function fullSort({ rows }: RandomGallery, query: OpenQuery): HitList {
   const reference = new ReferenceIndex();
-  const partitionCount = 1 + random.below(16);
-  const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
-  const rowCount = random.pick([0, 1, random.below(50), random.below(500), random.below(5_001)]);
-  const rows: IndexRow[][] = partitions.map(() => []);
-  for (let i = 0; i < rowCount; i++) {
-    const partition = random.below(partitionCount);
-    rows[partition]?.push(source.row(partition));
-  }
-  for (const partition of partitions) {
-    index.load(partition, packRows(rows[partition] as IndexRow[]));
-    reference.load(partition, rows[partition] as IndexRow[]);
-  }
-  return { index, reference, random, source, partitions };
-}
-
-async function change({ index, reference, random, source, partitions }: Case): Promise<void> {
-  const partition = random.pick(partitions);
-  const changes: IndexChange[] = [];
-  for (let i = random.below(200); i > 0; i--) {
-    const rows = reference.rows(partition);
-    if (rows.length > 0 && random.below(3) > 0) {
-      const row = random.pick(rows);
-      changes.push({ kind: 'remove', ...row });
-      reference.remove(partition, row);
-      if (random.below(2) === 0) continue;
-    }
-    const row = source.row(partition);
-    changes.push({ kind: 'add', row });
-    reference.add(partition, row);
-  }
-  await index.apply(partition, changes);
-}
-
-function randomQuery({ random, source, partitions, reference }: Case, codeBits: number): IndexQuery {
-  const some = partitions.filter(() => random.below(4) > 0);
-  const asked = random.below(2) === 0 ? partitions : some;
-  const rows = reference.rows(random.pick(partitions));
-  const maxDistance = random.below(codeBits + 1);
+  const all = rows.map(({ row }) => row);
+  reference.load(0, all);
+  const answers: readonly Answer[] = reference.search({ ...query, partitions: [0] });
   return {
-    code: rows.length > 0 && random.below(3) === 0 ? random.pick(rows).code : source.code(),
-    fineCode: source.fineCode(),
-    k: random.pick([1, 10, 1 + random.below(100), 1 + random.below(10_000), 10_000]),
-    ranking: random.pick(['HAMMING', 'FINE']),
-    partitions: asked,
-    ...(random.below(3) === 0 ? { maxDistance } : {}),
-    ...(random.below(2) === 0 ? { filter: randomFilter(random) } : {}),
-    ...(random.below(3) === 0 ? { after: randomPlace(random, codeBits) } : {}),
+    count: answers.length,
+    distances: Uint16Array.from(answers, ({ distance }) => distance),
+    fineDistances: Uint16Array.from(answers, ({ fineDistance }) => fineDistance),
+    tieKeys: BigUint64Array.from(answers, ({ tieKey }) => tieKey),
+    imageIds: answers.map(({ tieKey }) => imageIdOf(tieKey)),
   };
 }
 
-// Every selectivity, from nothing to everything.
-function randomFilter(random: SeededRandom): IndexFilter {
-  const sets = random.pick([0, 1, 33, 1 + random.below(2_000), 2_000]);
-  const allowed = new Uint32Array(Math.ceil(sets / 32));
-  for (let i = random.pick([0, 1, 10, sets * 3]); i > 0 && sets > 0; i--) {
-    const set = random.below(sets);
-    allowed[set >>> 5] = (allowed[set >>> 5] as number) | (1 << (set & 31));
+/** Asks one gallery, up to `casesMax` times; how many times it was. */
+async function askGallery(
+  indexes: readonly ShardIndex[],
+  [codeBits, fineCodeBits]: readonly [number, number],
+  seed: number,
+  casesMax: number,
+): Promise<number> {
+  const random = new SeededRandom(seed);
+  const gallery = new RandomGallery(random, indexes, codeBits, fineCodeBits);
+  await gallery.fill();
+  let cases = 0;
+  for (let step = 1 + random.below(STEPS_MAX); step > 0; step--) {
+    if (random.below(3) > 0) await gallery.settle();
+    // all at once, so that some of them travel together
+    const queries = Array.from({ length: Math.min(QUERIES_PER_STEP, casesMax - cases) }, () =>
+      randomQuery(random, gallery, codeBits),
+    );
+    const answers = await Promise.all(
+      queries.map(async (query) => {
+        const lists = await Promise.all(gallery.indexes.map((index) => ask(index, query)));
+        return packHitList(mergeHitLists(lists, query.k));
+      }),
+    );
+    queries.forEach((query, i) => {
+      const expected = Buffer.from(packHitList(fullSort(gallery, query)));
+      if (!expected.equals(answers[i] as Uint8Array)) {
+        assert.fail(`seed ${seed}: not the bytes of a full sort: ${describeQuery(query)}`);
+      }
+    });
+    cases += queries.length;
+    await gallery.change();
   }
-  return { allowed, sets: random.pick([sets, Math.floor(sets / 2)]) };
+  await gallery.settle();
+  gallery.drop();
+  return cases;
 }
 
-function randomPlace(random: SeededRandom, codeBits: number): IndexPlace {
-  const distance = random.below(codeBits);
-  return { distance, fineDistance: random.pick([0, random.below(64)]), tieKey: random.tieKey() };
+function describeQuery({ filter, ...query }: OpenQuery): string {
+  const values: unknown = { ...query, filter: filter && [...filter.allowed, 'of', filter.sets] };
+  return JSON.stringify(values, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
-// Tiny bounds, so that small cases have tables and are rebuilt all the time; 'auto' keeps the bounds of production.
-const SMALL = { deltaRowsMin: 40, tableCodesMin: 4 };
-const ON_THREADS = { inlineRowsMax: 0 };
-const TUNINGS = {
-  always: { ...SMALL, ...ON_THREADS, probe: 'always' },
-  never: { ...SMALL, ...ON_THREADS, probe: 'never', splitCodesMin: 20 },
-  auto: { ...SMALL, ...ON_THREADS },
-  inline: SMALL,
-  plain: { inlineRowsMax: 2_000 },
-} as const;
-
-for (const [name, tuning] of Object.entries(TUNINGS))
-  describe(`answers with probing '${name}' (seed ${SEED})`, () => {
-    for (const [codeBits, fineCodeBits] of LENGTHS) {
-      it(`are the first k of a full sort, ${codeBits}-bit codes with ${fineCodeBits}-bit fine codes`, async () => {
-        const index = await openShardIndex({
-          codeBits,
-          fineCodeBits,
-          searchThreads: 3,
-          queueLengthMax: 100,
-          tuning,
-        });
-        try {
-          for (let i = 0; i < CASES; i++) {
-            const random = new SeededRandom(SEED + i);
-            const testCase = loadCase(index, random, codeBits, fineCodeBits);
-            for (let step = random.below(4); step >= 0; step--) {
-              if (random.below(3) > 0) await index.settled();
-              const query = randomQuery(testCase, codeBits);
-              const hits = answersOf(await index.search(query));
-              assert.deepEqual(hits, testCase.reference.search(query), `case ${i}, seed ${SEED + i}`);
-              await change(testCase);
-            }
-          }
-        } finally {
-          await index.close();
+describe(`answers of 1 to 5 shard indexes, merged (${CASES} cases, seed ${SEED})`, () => {
+  for (const [position, lengths] of LENGTHS.entries()) {
+    const [codeBits, fineCodeBits] = lengths;
+    it(`are the bytes of a full sort, ${codeBits}-bit codes with ${fineCodeBits}-bit fine codes`, async () => {
+      const indexes = await Promise.all(
+        TUNINGS.map((tuning) => {
+          return openShardIndex({ codeBits, fineCodeBits, searchThreads: 2, queueLengthMax: 100, tuning });
+        }),
+      );
+      try {
+        const casesMax = Math.ceil(CASES / LENGTHS.length);
+        for (let cases = 0, seed = SEED + position * 1_000_003; cases < casesMax; seed++) {
+          cases += await askGallery(indexes, lengths, seed, casesMax - cases);
         }
-      });
-    }
-  });
+      } finally {
+        await Promise.all(indexes.map((index) => index.close()));
+      }
+    });
+  }
+});

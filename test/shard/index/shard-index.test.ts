@@ -4,37 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { KinscanError } from '../../../src/core/errors.js';
 import { compareRanked } from '../../../src/core/ranking.js';
 import type { IndexChange, IndexRow } from '../../../src/shard/index/index-api.js';
-import {
-  openShardIndex,
-  type ShardIndex,
-  type ShardIndexOptions,
-} from '../../../src/shard/index/shard-index.js';
+import { openShardIndex, type ShardIndex } from '../../../src/shard/index/shard-index.js';
+import { hasCode, ON_THREADS, OPTIONS, QUERY, someRows, withIndex } from './index-harness.js';
 import { RowSource, SeededRandom } from './random-rows.js';
 import { answersOf, packRows, ReferenceIndex } from './reference-index.js';
-
-/** Galleries here are small: without this they would never reach a thread. */
-const ON_THREADS = { inlineRowsMax: 0 };
-const OPTIONS: ShardIndexOptions = {
-  codeBits: 48,
-  fineCodeBits: 64,
-  searchThreads: 2,
-  queueLengthMax: 64,
-  tuning: ON_THREADS,
-};
-
-async function withIndex(run: (index: ShardIndex) => Promise<void>, options = OPTIONS): Promise<void> {
-  const index = await openShardIndex(options);
-  try {
-    await run(index);
-  } finally {
-    await index.close();
-  }
-}
-
-function someRows(count: number, seed = 7): IndexRow[] {
-  const source = new RowSource(new SeededRandom(seed), 48, 64, 'clustered');
-  return Array.from({ length: count }, () => source.row());
-}
 
 // Every apply call moves all 300 rows from one code to another: a torn read would show two codes or a wrong count.
 async function checkMovingRows(index: ShardIndex): Promise<void> {
@@ -123,12 +96,6 @@ async function checkStates(index: ShardIndex): Promise<void> {
   }
   done = true;
   await Promise.all(searchers);
-}
-
-const QUERY = { code: new Uint8Array(6), k: 10, ranking: 'HAMMING', partitions: [0] } as const;
-
-function hasCode(code: KinscanError['code']): (thrown: unknown) => boolean {
-  return (thrown) => thrown instanceof KinscanError && thrown.code === code;
 }
 
 describe('the index of a shard server', () => {
