@@ -70,21 +70,24 @@ export class ShardReplicas {
   /** @throws KinscanError STORE_UNAVAILABLE, CORRUPT_RECORD, STORAGE_FULL */
   static async open(options: ShardReplicasOptions): Promise<ShardReplicas> {
     const { config, partitionCount, model } = options;
-    const store = await RecordStore.open(config.dataDir, partitionCount, {
-      cacheBytes: config.storeCacheBytes,
-      writeBufferBytes: config.storeWriteBufferBytes,
+    // the threads of the index start beside the reading of the store
+    const opening = openShardIndex({
+      codeBits: model.codeBits,
+      fineCodeBits: model.fineCodeBits,
+      searchThreads: config.searchThreads,
+      queueLengthMax: config.searchQueueLengthMax,
     });
+    opening.catch(() => undefined); // told below
+    let store: RecordStore | undefined;
     try {
-      const attributes = await AttributeNumbers.load(store);
-      const index = await openShardIndex({
-        codeBits: model.codeBits,
-        fineCodeBits: model.fineCodeBits,
-        searchThreads: config.searchThreads,
-        queueLengthMax: config.searchQueueLengthMax,
+      store = await RecordStore.open(config.dataDir, partitionCount, {
+        cacheBytes: config.storeCacheBytes,
+        writeBufferBytes: config.storeWriteBufferBytes,
       });
-      return new ShardReplicas(options, store, index, attributes);
+      const attributes = await AttributeNumbers.load(store);
+      return new ShardReplicas(options, store, await opening, attributes);
     } catch (error) {
-      await store.close();
+      await Promise.allSettled([opening.then((index) => index.close()), store?.close()]);
       throw error;
     }
   }

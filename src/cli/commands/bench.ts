@@ -15,6 +15,7 @@ export function registerBench(program: Command): void {
   registerEncodeBench(command);
   registerSearchBench(command);
   registerPathBench(command);
+  registerRestartBench(command);
 }
 
 interface IngestBenchFlags {
@@ -170,6 +171,46 @@ function registerPathBench(bench: Command): void {
       const { runPathBench } = await import('../../../bench/path.js');
       const { n: images, bits: codeBits, fineBits: fineCodeBits, ...others } = flags;
       const result = await runPathBench({ ...others, images, codeBits, fineCodeBits, onStage: note });
+      show({ ...result, processor: processor() }, flags.json === true);
+    });
+}
+
+interface RestartBenchFlags {
+  readonly n: number;
+  readonly bits: number;
+  readonly fineBits: number;
+  readonly partitions: number;
+  readonly recordBytes: number;
+  readonly dataDir?: string;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+function registerRestartBench(bench: Command): void {
+  bench
+    .command('restart')
+    .description(
+      'fill a shard server, kill it, and time its way back to searchable beside `cat` of the same bytes',
+    )
+    .option('-n, --n <images>', 'images', wholeNumber(1, 100_000_000), 1_000_000)
+    .option('--bits <bits>', 'length of a code, a multiple of 8', wholeNumber(8, 256), 64)
+    .option('--fine-bits <bits>', 'length of a fine code', wholeNumber(0, 512), 256)
+    .option('--partitions <n>', 'a power of two', wholeNumber(1, 4096), 16)
+    .option(
+      '--record-bytes <n>',
+      'length of the record that is stored of each image',
+      wholeNumber(1, 100_000),
+      200,
+    )
+    .option('--rounds <n>', 'kills and restarts', wholeNumber(1, 100), 3)
+    .option('--data-dir <dir>', 'kept; filled where it is not there. A temporary folder if absent')
+    .option('--seed <n>', 'of the codes', wholeNumber(0, 2 ** 32 - 1), 1)
+    .addOption(jsonOption())
+    .action(async (flags: RestartBenchFlags) => {
+      const { runRestartBench } = await import('../../../bench/shard-restart.js');
+      const { n: rows, bits: codeBits, fineBits: fineCodeBits, ...others } = flags;
+      const result = await runRestartBench({ ...others, rows, codeBits, fineCodeBits, onStage: note });
       show({ ...result, processor: processor() }, flags.json === true);
     });
 }

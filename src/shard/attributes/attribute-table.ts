@@ -21,6 +21,9 @@ const HASH_WORDS = VALUE_HASH_BYTES / 4;
 export class AttributeTable {
   readonly #values = new InternTable(HASH_WORDS);
   readonly #sets = new InternTable(FIELD_COUNT + 1);
+  /** The hash and the set at hand: start-up interns every set, so none of it allocates. */
+  readonly #hash = new Uint32Array(HASH_WORDS);
+  readonly #set = new Uint32Array(FIELD_COUNT + 1);
 
   /** Sets known, number 0 included. */
   get size(): number {
@@ -35,9 +38,12 @@ export class AttributeTable {
   intern(packed: Uint8Array): number {
     assert(packed.length === ATTRIBUTE_SET_BYTES, 'a packed attribute set has a fixed length');
     const bytes = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-    const tuple = ATTRIBUTE_FIELDS.map((_, i) => this.#values.intern(hashWords(bytes, i * VALUE_HASH_BYTES)));
-    tuple.push(bytes.getUint32(STUDY_DATE_OFFSET, true));
-    return this.#sets.intern(tuple);
+    for (let field = 0; field < FIELD_COUNT; field++) {
+      readHash(bytes, field * VALUE_HASH_BYTES, this.#hash);
+      this.#set[field] = this.#values.intern(this.#hash);
+    }
+    this.#set[FIELD_COUNT] = bytes.getUint32(STUDY_DATE_OFFSET, true);
+    return this.#sets.intern(this.#set);
   }
 
   /** The packed attribute set of a number: interning the sets 1, 2, ... in order gives the same table again. */
@@ -53,7 +59,8 @@ export class AttributeTable {
 
   /** The number of a value by its hash; 0: no value; undefined: no image has it. */
   valueNumber(hash: Uint8Array): number | undefined {
-    return this.#values.find(hashWords(new DataView(hash.buffer, hash.byteOffset, hash.byteLength), 0));
+    readHash(new DataView(hash.buffer, hash.byteOffset, hash.byteLength), 0, this.#hash);
+    return this.#values.find(this.#hash);
   }
 
   /** A value's number in a set; 0: none. */
@@ -74,6 +81,6 @@ export class AttributeTable {
   }
 }
 
-function hashWords(bytes: DataView, offset: number): number[] {
-  return Array.from({ length: HASH_WORDS }, (_, w) => bytes.getUint32(offset + w * 4, true));
+function readHash(bytes: DataView, offset: number, hash: Uint32Array): void {
+  for (let w = 0; w < HASH_WORDS; w++) hash[w] = bytes.getUint32(offset + w * 4, true);
 }

@@ -168,8 +168,12 @@ export class RecordStore {
     }
   }
 
-  /** Writes a change, all or nothing; it is on disk when the promise resolves. @throws KinscanError STORAGE_FULL */
-  commit(change: StoreChange): Promise<void> {
+  /**
+   * Writes a change, all or nothing.
+   * @param when 'now': it is on disk when the promise resolves; 'later': with the next write that is
+   * @throws KinscanError STORAGE_FULL
+   */
+  commit(change: StoreChange, when: 'now' | 'later' = 'now'): Promise<void> {
     const operations: WriteOperation[] = [];
     for (const { partition, tieKey, states } of change.tieEntries) {
       const key = tieEntryKey(partition, tieKey);
@@ -199,7 +203,7 @@ export class RecordStore {
     for (const { page, sets } of change.attributePages) {
       operations.push({ type: 'put', key: attributePageKey(page), value: sealValue(sets) });
     }
-    return this.#database.write(operations);
+    return this.#database.write(operations, when);
   }
 
   /** Whether a write has failed: reopen() comes before the next. */
