@@ -73,4 +73,28 @@ describe('a client that has only docs/api.md', () => {
       { images: 1, members: 4 },
     ]);
   });
+
+  it('filters, groups and streams a range', async () => {
+    const scans = [
+      { imageId: 'mine', studyInstanceUid: '1.1', modality: 'CT', studyDate: 20240101 },
+      { imageId: 'next to mine', studyInstanceUid: '1.1', modality: 'CT', studyDate: 20240101 },
+      { imageId: 'new', studyInstanceUid: '1.2', modality: 'CT', studyDate: 20240301 },
+      { imageId: 'old', studyInstanceUid: '1.3', modality: 'CT', studyDate: 20231231 },
+      { imageId: 'other', studyInstanceUid: '1.4', modality: 'MR', studyDate: 20240301 },
+    ];
+    // the same picture, so that all are at distance 0
+    const content = Buffer.from(await phantomPng(3));
+    const responses = await harness.ingest(
+      scans.map(({ imageId, ...metadata }) => {
+        return { requestId: imageId, imageId, content, metadata, wait: 'INGEST_WAIT_INDEXED' as const };
+      }),
+    );
+    for (const { rejected } of responses.values()) assert.equal(rejected ?? undefined, undefined);
+    const [, , program] = await programs();
+    const lines = await run(program, {
+      KINSCAN_ADDRESS: `127.0.0.1:${harness.coordinator.port}`,
+      IMAGE_ID: 'mine',
+    });
+    assert.deepEqual(lines, [{ study: '1.2' }, { images: 4 }]);
+  });
 });

@@ -3,9 +3,19 @@ import { after, before, describe, it } from 'node:test';
 import { KinscanError } from '../../src/core/errors.js';
 import type { EncodeRequest__Output } from '../../src/generated/kinscan/v1/EncodeRequest.js';
 import type { EncodeResponse } from '../../src/generated/kinscan/v1/EncodeResponse.js';
+import type { SearchRangeRequest__Output } from '../../src/generated/kinscan/v1/SearchRangeRequest.js';
+import type { SearchRangeResponse } from '../../src/generated/kinscan/v1/SearchRangeResponse.js';
+import { systemClock } from '../../src/runtime/clock.js';
 import { openGrpcClient, type GrpcClient } from '../../src/runtime/grpc-client.js';
 import { isServing } from '../../src/runtime/grpc-health.js';
-import { startGrpcServer, unary, type CallContext, type GrpcServer } from '../../src/runtime/grpc-server.js';
+import {
+  serverStream,
+  startGrpcServer,
+  unary,
+  type CallContext,
+  type GrpcServer,
+  type StreamHandler,
+} from '../../src/runtime/grpc-server.js';
 import { createLog } from '../../src/runtime/log.js';
 
 const log = createLog('test', 'test', 'silent');
@@ -130,6 +140,80 @@ describe('a gRPC server and client', () => {
     await assert.rejects(
       startGrpcServer({ host: '127.0.0.1', port: server.port, messageBytesMax: 1024, services: {}, log }),
       failsWith('INVALID_ARGUMENT'),
+    );
+  });
+});
+
+describe('a call that answers with a stream', () => {
+  const MESSAGE = { modelVersion: 'x'.repeat(64 * 1024) };
+  let server: GrpcServer;
+  let client: GrpcClient;
+  let handler: StreamHandler<SearchRangeRequest__Output, SearchRangeResponse>;
+
+  before(async () => {
+    server = await startGrpcServer({
+      ...{ host: '127.0.0.1', port: 0, messageBytesMax: 1024 * 1024, log },
+      services: {
+        Retrieval: {
+          SearchRange: serverStream<SearchRangeRequest__Output, SearchRangeResponse>(
+            log,
+            (request, send, context) => handler(request, send, context),
+          ),
+        },
+      },
+    });
+    const address = `127.0.0.1:${server.port}`;
+    const options = { address, service: 'Retrieval', messageBytesMax: 1024 * 1024 } as const;
+    client = openGrpcClient({ ...options, unavailable: 'NOT_READY' });
+  });
+
+  after(async () => {
+    client.close();
+    await server.drain(1_000);
+  });
+
+  const open = () => client.serverStream<object, SearchRangeResponse>('SearchRange', {});
+
+  it('goes no faster than its reader, and stops where the reader cancels', async () => {
+    let sent = 0;
+    const ended = new Promise<unknown>((resolve) => {
+      handler = async (_, send) => {
+        try {
+          for (; sent < 10_000; sent++) await send(MESSAGE);
+        } catch (error) {
+          resolve(error);
+          throw error;
+        }
+      };
+    });
+    const call = open();
+    call.on('error', () => undefined);
+    await call[Symbol.asyncIterator]().next();
+    // nobody reads on: buffers on the way fill up, and then nothing is sent any more
+    let before = -1;
+    for (let settled = 0; settled < 5;) {
+      await systemClock.sleep(50);
+      settled = sent > 0 && sent === before ? settled + 1 : 0;
+      before = sent;
+    }
+    assert.ok(sent < 1_000, `${sent} messages of 64 KiB wait for the reader`);
+    call.cancel();
+    assert.equal(((await ended) as KinscanError).code, 'DEADLINE_EXCEEDED');
+  });
+
+  it('ends with the code of an error, behind what was sent before', async () => {
+    handler = async (_, send) => {
+      await send({ partitionsAnswered: 1 });
+      throw new KinscanError('INCOMPLETE_RESULT', 'a partition is missing', { retryAfterMs: 5 });
+    };
+    const seen: SearchRangeResponse[] = [];
+    const read = async () => {
+      for await (const message of open()) seen.push(message as SearchRangeResponse);
+    };
+    await assert.rejects(read, (error: Error) => client.streamError(error).code === 'INCOMPLETE_RESULT');
+    assert.deepEqual(
+      seen.map(({ partitionsAnswered }) => partitionsAnswered),
+      [1],
     );
   });
 });

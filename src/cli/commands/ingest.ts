@@ -4,6 +4,7 @@ import { systemClock } from '../../runtime/clock.js';
 import { findFiles, type FoundFile } from '../ingest/find-files.js';
 import { IngestClient } from '../ingest/ingest-client.js';
 import { ingestFiles, type IngestReport } from '../ingest/ingest-files.js';
+import { readMetadataFile } from '../ingest/metadata-file.js';
 import { ingestWaitOf } from '../ingest/ingest-wait.js';
 import { addressOption, jsonOption, openCoordinatorClient, wholeNumber } from '../options.js';
 import { formatCount, note, printJson } from '../output.js';
@@ -18,6 +19,7 @@ interface IngestOptions {
   readonly address: string;
   readonly wait: 'queued' | 'indexed';
   readonly labelFromFolder?: boolean;
+  readonly metadata?: string;
   readonly concurrency: number;
   readonly retryFor: number;
   readonly json?: boolean;
@@ -38,6 +40,10 @@ export function registerIngest(program: Command): void {
     )
     .option('--label-from-folder', "label each image with its folder's name")
     .option(
+      '--metadata <file>',
+      'JSON lines with what is known of the files: {"path":"a/b.png","label":...,"studyInstanceUid":...}',
+    )
+    .option(
       '--concurrency <n>',
       'images under way at once',
       wholeNumber(1, CONCURRENCY_MAX),
@@ -55,6 +61,7 @@ export function registerIngest(program: Command): void {
 }
 
 async function ingest(paths: string[], options: IngestOptions): Promise<void> {
+  const metadata = options.metadata === undefined ? undefined : await readMetadataFile(options.metadata);
   const total = await countFiles(paths);
   const grpc = openCoordinatorClient(options.address);
   const client = new IngestClient({
@@ -72,6 +79,7 @@ async function ingest(paths: string[], options: IngestOptions): Promise<void> {
     const report = await ingestFiles(client, findAll(paths), {
       wait: ingestWaitOf(options.wait),
       labelFromFolder: options.labelFromFolder === true,
+      ...(metadata && { metadata }),
       concurrency: options.concurrency,
       onProgress: ({ accepted, rejected }) =>
         progress.update(accepted + rejected, {

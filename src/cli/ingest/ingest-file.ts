@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { IngestAccepted__Output } from '../../generated/kinscan/v1/IngestAccepted.js';
+import type { ImageMetadata } from '../../generated/kinscan/v1/ImageMetadata.js';
 import type { IngestWait } from '../../generated/kinscan/v1/IngestWait.js';
 import { identifyImage } from '../../imaging/identify-image.js';
 import { readImageFile } from '../read-image-file.js';
@@ -10,6 +11,8 @@ export interface IngestFileOptions {
   readonly wait: IngestWait;
   /** Whether the name of the file's folder is its label. */
   readonly labelFromFolder: boolean;
+  /** By relative path, on top of the label. */
+  readonly metadata?: ReadonlyMap<string, ImageMetadata>;
 }
 
 /**
@@ -28,6 +31,9 @@ export async function ingestFile(
     imageId: format === 'dicom' ? '' : file.relativePath,
     content,
     wait: options.wait,
-    ...(options.labelFromFolder ? { metadata: { label: folder } } : {}),
+    metadata: {
+      ...(options.labelFromFolder && { label: folder }),
+      ...options.metadata?.get(file.relativePath),
+    },
   });
 }
