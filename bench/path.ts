@@ -59,6 +59,8 @@ export interface PathBenchResult {
   /** Without the coordinator: what of the time is the shard server's. */
   readonly oneShardServer: ShardCallResult;
   readonly manyClients: PathMeasurement;
+  /** Each client over one SearchStream, one query at a time, instead of a call for each query. */
+  readonly manyClientStreams: PathMeasurement;
   /** One client again, while records stream in. */
   readonly streaming: PathMeasurement;
   readonly streamed: StreamedRecords & {
@@ -171,6 +173,10 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   stage('one shard server directly');
   const oneShardServer = await askShard({ status, codes: queries.codes, k, seconds });
   const manyClients = await run(`${clients} clients`, { ...one, requests: byCode, clients });
+  const manyClientStreams = await run(`${clients} clients over streams`, {
+    ...{ ...one, requests: byCode, clients },
+    over: 'streams',
+  });
   const stream = await startRecordStream({
     natsServers: cluster.natsServers,
     recordsPerSecond,
@@ -183,7 +189,7 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   await untilSearchable(coordinator, images + streamed.records);
   return {
     start: { loadSeconds, buildSeconds, longestPauseMs },
-    ...{ oneClient, oneClientById, oneShardServer, manyClients, streaming },
+    ...{ oneClient, oneClientById, oneShardServer, manyClients, manyClientStreams, streaming },
     streamed: { ...streamed, lagSeconds: secondsSince(stoppedMs) },
     streamingToIdleP99: streaming.latency.p99Ms / oneClient.latency.p99Ms,
     peakMemoryMib: watch.peakMemoryMib(),

@@ -3,10 +3,13 @@ import type { HitList } from '../core/hit-list.js';
 import { mergeHitLists } from '../core/merge-hit-lists.js';
 import { partitionOf } from '../core/tie-key.js';
 import type { Hit } from '../generated/kinscan/v1/Hit.js';
-import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
+import type { ImageRecord, ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
+import { messageCodec } from '../runtime/proto.js';
 import type { Deadline } from './deadline.js';
 import type { RecordFetcher } from './record-fetcher.js';
 import type { ShardAnswer } from './scatter.js';
+
+const recordCodec = messageCodec<ImageRecord, ImageRecord__Output>('ImageRecord');
 
 export interface GatherOptions {
   readonly answers: readonly ShardAnswer[];
@@ -38,10 +41,13 @@ export async function gatherHits(options: GatherOptions): Promise<GatheredHits> 
   const { k, includeThumbnails, partitionCount, fetcher, deadline } = options;
   const records = new Map<string, ImageRecord__Output>();
   const asked = new Set<string>();
+  const encoded = new Map<string, Uint8Array>();
   for (const { hits, records: withHits } of options.answers) {
-    if (withHits === undefined) continue;
-    for (const id of hits.imageIds) asked.add(id);
-    for (const record of withHits) records.set(record.imageId, record);
+    withHits?.forEach((record, i) => {
+      const imageId = hits.imageIds[i] as string;
+      asked.add(imageId);
+      if (record.length > 0) encoded.set(imageId, record);
+    });
   }
   let answers = options.answers;
   let failure: KinscanError | undefined;
@@ -67,7 +73,7 @@ export async function gatherHits(options: GatherOptions): Promise<GatheredHits> 
     await Promise.all(fetches);
     if (failed.size === 0) {
       const partitionsAnswered = new Set(answers.flatMap(({ partitions }) => partitions)).size;
-      return { hits: hitsOf(winners, records), winners, partitionsAnswered, failure };
+      return { hits: hitsOf(winners, records, encoded), winners, partitionsAnswered, failure };
     }
     answers = answers.filter((answer) => !failed.has(answer));
   }
@@ -92,11 +98,17 @@ function winnersByAnswer(
   return byAnswer;
 }
 
-function hitsOf(winners: HitList, records: ReadonlyMap<string, ImageRecord__Output>): Hit[] {
+/** @param encoded records that came with hits: most are of losers, and never decoded */
+function hitsOf(
+  winners: HitList,
+  records: ReadonlyMap<string, ImageRecord__Output>,
+  encoded: ReadonlyMap<string, Uint8Array>,
+): Hit[] {
   const hits: Hit[] = [];
   for (let i = 0; i < winners.count; i++) {
     const imageId = winners.imageIds[i] as string;
-    const record = records.get(imageId);
+    const bytes = encoded.get(imageId);
+    const record = bytes === undefined ? records.get(imageId) : recordCodec.decode(bytes);
     if (record === undefined) continue;
     hits.push({
       imageId,

@@ -5,7 +5,6 @@ import type { Code } from '../generated/kinscan/v1/Code.js';
 import type { Cursor } from '../generated/kinscan/v1/Cursor.js';
 import type { Filter } from '../generated/kinscan/v1/Filter.js';
 import type { GroupBy } from '../generated/kinscan/v1/GroupBy.js';
-import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
 import type { PartitionPosition } from '../generated/kinscan/v1/PartitionPosition.js';
 import type { ClusterView } from './cluster-view.js';
 import type { Deadline } from './deadline.js';
@@ -34,8 +33,8 @@ export interface ShardAnswer {
   readonly shardServer: string;
   readonly partitions: readonly number[];
   readonly hits: HitList;
-  /** Of the hits, where the query is for few; an image that was removed since the search is left out. */
-  readonly records: readonly ImageRecord__Output[] | undefined;
+  /** Encoded ImageRecords of the hits, in their order, where the query is for few; empty where the image was removed since. */
+  readonly records: readonly Uint8Array[] | undefined;
 }
 
 export interface Gathered {

@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { assert, KinscanError, type ErrorCode } from '../core/errors.js';
 import { fromGrpcError } from './grpc-error.js';
-import type { ServiceName } from './grpc-server.js';
+import { GRPC_LEAN, type ServiceName } from './grpc-server.js';
 import { protoDefinition } from './proto.js';
 
 export type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js';
@@ -73,6 +73,7 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
     'grpc.max_receive_message_length': options.messageBytesMax,
     'grpc.max_send_message_length': options.messageBytesMax,
     'grpc.keepalive_time_ms': 30_000,
+    ...GRPC_LEAN,
     // a killed server is back within seconds: find it again soon
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,

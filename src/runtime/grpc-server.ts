@@ -69,6 +69,9 @@ export interface GrpcServer {
 // every fault of grpc-js reaches a caller as a typed error; its own lines on standard error would only repeat them
 setLogVerbosity(logVerbosity.NONE);
 
+/** What grpc-js need not do for each call: keep books for a debugging service that nobody serves, buffer for its own retries. */
+export const GRPC_LEAN = { 'grpc.enable_channelz': 0, 'grpc.enable_retries': 0 } as const;
+
 /** Deadline for calls whose client named none. */
 export const CALL_TIMEOUT_MAX_MS = 60_000;
 /** The same for calls that answer with a stream. */
@@ -80,6 +83,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.max_receive_message_length': options.messageBytesMax,
     'grpc.max_send_message_length': options.messageBytesMax,
     'grpc.keepalive_time_ms': 30_000,
+    ...GRPC_LEAN,
   });
   const contracts = (loadPackageDefinition(protoDefinition())['kinscan'] as GrpcObject)['v1'] as GrpcObject;
   for (const [name, handlers] of Object.entries(options.services)) {

@@ -1,3 +1,4 @@
+import type { HitList } from '../core/hit-list.js';
 import { partitionsOf, type Placement } from '../core/placement.js';
 import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
 import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
@@ -13,6 +14,7 @@ import type { ShardConfig } from './config.js';
 import { LogFollower } from './follow/log-follower.js';
 import { openShardIndex, type ShardIndex } from './index/shard-index.js';
 import { fetchRecords } from './search/fetch-records.js';
+import { recordsOfHits } from './search/records-of-hits.js';
 import { PartitionSearch } from './search/partition-search.js';
 import { RecordStore } from './store/record-store.js';
 
@@ -123,6 +125,11 @@ export class ShardReplicas {
 
   fetch(request: FetchRequest__Output): Promise<ImageRecord__Output[]> {
     return fetchRecords(this.#store, this.applier, this.#options.partitionCount, request);
+  }
+
+  recordsOfHits(hits: HitList, what: { readonly includeThumbnails: boolean }): Promise<Buffer[]> {
+    const { partitionCount } = this.#options;
+    return recordsOfHits(this.#store, this.applier, hits, { ...what, partitionCount });
   }
 
   imageCount(): number {

@@ -2,7 +2,6 @@ import { KinscanError, toKinscanError } from '../core/errors.js';
 import { packHitList } from '../core/hit-list.js';
 import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
 import type { FetchResponse } from '../generated/kinscan/v1/FetchResponse.js';
-import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
 import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSearchRequest.js';
 import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchResponse.js';
 import type { StatsRequest__Output } from '../generated/kinscan/v1/StatsRequest.js';
@@ -67,19 +66,9 @@ async function search(
   const { query, token } = checkSearchRequest(request, replicas, signal);
   await replicas.applier.board.waitFor(token, timeoutMs * (1 - ANSWER_RESERVE), signal);
   const { hits, searchMs } = await replicas.search.search(query);
-  const records = await recordsWithHits(replicas, request, hits.imageIds);
+  // saves the coordinator a second call where few hits are wanted
+  const records = request.includeRecords ? await replicas.recordsOfHits(hits, request) : [];
   return { hits: packHitList(hits), partitions: [...query.partitions], searchMs, records };
-}
-
-/** Saves the coordinator a second call where few hits are wanted. */
-async function recordsWithHits(
-  replicas: ShardReplicas,
-  { includeRecords, includeThumbnails }: ShardSearchRequest__Output,
-  imageIds: readonly string[],
-): Promise<ImageRecord__Output[]> {
-  if (!includeRecords || imageIds.length === 0) return [];
-  const what = { includeThumbnail: includeThumbnails, includeEmbedding: false };
-  return replicas.fetch({ imageIds: [...imageIds], ...what });
 }
 
 async function fetch(options: ShardServiceOptions, request: FetchRequest__Output): Promise<FetchResponse> {

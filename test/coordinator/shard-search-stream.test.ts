@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ShardSearchStream } from '../../src/coordinator/shard-search-stream.js';
+import { KinscanError } from '../../src/core/errors.js';
+import type { ShardSearchRequest__Output } from '../../src/generated/kinscan/v1/ShardSearchRequest.js';
+import type { ShardSearchResponse } from '../../src/generated/kinscan/v1/ShardSearchResponse.js';
+import { openGrpcClient, type GrpcClient } from '../../src/runtime/grpc-client.js';
+import { duplex, startGrpcServer, type CallContext, type GrpcServer } from '../../src/runtime/grpc-server.js';
+import { createLog } from '../../src/runtime/log.js';
+import { searchStreamHandler } from '../../src/shard/search-stream.js';
+import { waitUntil } from '../helpers/wait-until.js';
+
+const log = createLog('test', 'test', 'silent');
+const TIMEOUT_MS = 20_000;
+const hasCode = (code: string) => (error: unknown) => error instanceof KinscanError && error.code === code;
+
+type Search = (request: ShardSearchRequest__Output, context: CallContext) => Promise<ShardSearchResponse>;
+
+describe('searches over one stream', () => {
+  let server: GrpcServer;
+  let client: GrpcClient;
+  let stream: ShardSearchStream;
+  let draining: AbortController;
+  let search: Search;
+  let streamsOpened: number;
+
+  beforeEach(async () => {
+    streamsOpened = 0;
+    search = ({ k }) => Promise.resolve({ searchMs: k });
+    draining = new AbortController();
+    const serve = duplex(
+      log,
+      searchStreamHandler({
+        search: (request, context) => search(request, context),
+        drainSignal: draining.signal,
+        log,
+      }),
+    );
+    server = await startGrpcServer({
+      ...{ host: '127.0.0.1', port: 0, messageBytesMax: 1_000_000, log },
+      services: {
+        Shard: { SearchStream: (call: Parameters<typeof serve>[0]) => (streamsOpened++, serve(call)) },
+      },
+    });
+    client = openGrpcClient({
+      ...{ address: `127.0.0.1:${server.port}`, service: 'Shard', messageBytesMax: 1_000_000 },
+      unavailable: 'SHARD_UNAVAILABLE',
+    });
+    stream = new ShardSearchStream(client);
+  });
+
+  afterEach(async () => {
+    client.close();
+    await server.drain(100);
+  });
+
+  it('are each answered with their own response, whatever the order', async () => {
+    const slowFirst: Search = async ({ k }) => {
+      await new Promise((resolve) => setTimeout(resolve, 50 - k));
+      return { searchMs: k };
+    };
+    search = slowFirst;
+    const asked = Array.from({ length: 50 }, (_, k) => stream.search({ k }, { timeoutMs: TIMEOUT_MS }));
+    const answers = await Promise.all(asked);
+    assert.deepEqual(
+      answers.map(({ searchMs }) => searchMs),
+      Array.from({ length: 50 }, (_, k) => k),
+    );
+    assert.equal(streamsOpened, 1);
+  });
+
+  it('fail alone, with the code and the hint of the shard server', async () => {
+    search = ({ k }) =>
+      k === 1
+        ? Promise.reject(new KinscanError('OVERLOADED', 'too many', { retryAfterMs: 70 }))
+        : Promise.resolve({ searchMs: k });
+    const [refused, answered] = await Promise.allSettled([
+      stream.search({ k: 1 }, { timeoutMs: TIMEOUT_MS }),
+      stream.search({ k: 2 }, { timeoutMs: TIMEOUT_MS }),
+    ]);
+    assert.equal(answered.status, 'fulfilled');
+    assert.ok(refused.status === 'rejected' && hasCode('OVERLOADED')(refused.reason));
+    assert.equal((refused.reason as KinscanError).retryAfterMs, 70);
+  });
+
+  it('are cancelled at the shard server when their time is up or nobody wants them, and the others go on', async () => {
+    const aborted: number[] = [];
+    search = ({ k }, { signal }) =>
+      k === 0
+        ? Promise.resolve({ searchMs: 0 })
+        : new Promise((_, reject) => {
+            signal.addEventListener('abort', () => {
+              aborted.push(k);
+              reject(signal.reason as Error);
+            });
+          });
+    const abort = new AbortController();
+    const late = stream.search({ k: 1 }, { timeoutMs: 50 });
+    const unwanted = stream.search({ k: 2 }, { timeoutMs: TIMEOUT_MS, signal: abort.signal });
+    setTimeout(() => abort.abort(), 50);
+    await Promise.all([
+      assert.rejects(late, hasCode('DEADLINE_EXCEEDED')),
+      assert.rejects(unwanted, hasCode('DEADLINE_EXCEEDED')),
+    ]);
+    await waitUntil('both are cancelled there', () => aborted.length === 2);
+    await stream.search({ k: 0 }, { timeoutMs: TIMEOUT_MS });
+    assert.equal(streamsOpened, 1);
+  });
+
+  it('fail when the connection breaks, and go on over another stream', async () => {
+    search = ({ k }) => (k === 1 ? new Promise(() => undefined) : Promise.resolve({ searchMs: k }));
+    const line = await openLine(server.port);
+    const overLine = openGrpcClient({
+      ...{ address: `127.0.0.1:${line.port}`, service: 'Shard', messageBytesMax: 1_000_000 },
+      unavailable: 'SHARD_UNAVAILABLE',
+    });
+    stream = new ShardSearchStream(overLine);
+    const underWay = stream.search({ k: 1 }, { timeoutMs: TIMEOUT_MS });
+    await waitUntil('it is under way', () => streamsOpened === 1);
+    line.cut();
+    await assert.rejects(underWay, hasCode('SHARD_UNAVAILABLE'));
+    await waitUntil('it answers again', async () => {
+      const again = await stream.search({ k: 3 }, { timeoutMs: TIMEOUT_MS }).catch(() => undefined);
+      return again?.searchMs === 3;
+    });
+    overLine.close();
+    line.close();
+    assert.equal(streamsOpened, 2);
+  });
+
+  it('under way are answered before a shard server that drains ends the stream', async () => {
+    let answer: (response: ShardSearchResponse) => void = () => undefined;
+    search = () => new Promise((resolve) => (answer = resolve));
+    const underWay = stream.search({ k: 1 }, { timeoutMs: TIMEOUT_MS });
+    await waitUntil('it is under way', () => streamsOpened === 1);
+    draining.abort();
+    const drained = server.drain(TIMEOUT_MS);
+    setTimeout(() => answer({ searchMs: 5 }), 50);
+    assert.equal((await underWay).searchMs, 5);
+    const startedMs = performance.now();
+    await drained;
+    assert.ok(performance.now() - startedMs < TIMEOUT_MS / 2, 'the open stream does not hold up the drain');
+  });
+});
+
+/** A connection that can be cut: a port that hands on to another. */
+async function openLine(port: number) {
+  const sockets = new Set<Socket>();
+  const line = createServer((from) => {
+    const to = connect(port, '127.0.0.1');
+    for (const socket of [from, to]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+    }
+    from.pipe(to).pipe(from);
+  });
+  await new Promise<void>((resolve) => line.listen(0, '127.0.0.1', resolve));
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  return { port: (line.address() as AddressInfo).port, cut, close: () => (cut(), line.close()) };
+}
