@@ -1,3 +1,4 @@
+import type { CodeDistribution } from './code-set.js';
 import type { SearchBenchOptions, SearchBenchResult, SearchLatency } from './search.js';
 
 /** What a measurement is held to, and what was seen. */
@@ -8,12 +9,17 @@ export interface Limit {
   readonly holds: boolean;
 }
 
-/** FAISS over the index, at least: [k, times] for uniform codes; other figures for other k are not asked. */
-const UNIFORM_FAISS_TIMES = new Map([
-  [10, 8],
-  [100, 5],
-]);
-const CLUSTERED_FAISS_TIMES = 100;
+/** FAISS over the index, at least: times by k. Of other k nothing is asked. */
+const FAISS_TIMES: Partial<Record<CodeDistribution, ReadonlyMap<number, number>>> = {
+  uniform: new Map([
+    [10, 8],
+    [100, 5],
+  ]),
+  clustered: new Map([
+    [10, 100],
+    [100, 100],
+  ]),
+};
 const LINEAR_FAISS_TIMES = 4;
 const LINEAR_READ_TIMES = 2.2;
 const LINEAR_SHARE_MAX = 1.15;
@@ -38,12 +44,7 @@ export function limitsOf(result: Omit<SearchBenchResult, 'limits'>, options: Sea
     if (distribution === 'uniform' && fineCodeBits === 0) {
       limits.push(atLeast(`FAISS over linear scan, k = ${k}`, faiss / linear.p50Ms, LINEAR_FAISS_TIMES));
     }
-    const times =
-      distribution === 'clustered'
-        ? CLUSTERED_FAISS_TIMES
-        : distribution === 'uniform'
-          ? UNIFORM_FAISS_TIMES.get(k)
-          : undefined;
+    const times = FAISS_TIMES[distribution]?.get(k);
     if (times !== undefined) limits.push(atLeast(`FAISS over index, k = ${k}`, faiss / p50Ms, times));
   }
   if (distribution === 'few-codes' && result.tiedFineReadMs !== undefined) {

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import type { PackedRows, ShardIndex } from '../src/shard/index/index-api.js';
 import { openShardIndex } from '../src/shard/index/shard-index.js';
 import { BenchRandom, makeCodeSet, makeQueryCodes, type CodeDistribution } from './code-set.js';
@@ -82,6 +83,8 @@ export interface SearchBenchResult {
 }
 
 const THROUGHPUT_MS = 3_000;
+/** The thread that builds ends when it was idle for a second. */
+const BUILDER_ENDS_MS = 2_500;
 
 /**
  * Measures the index of one shard server in this process, beside the limits and the rivals, on made-up codes. All are
@@ -92,21 +95,24 @@ export async function runSearchBench(options: SearchBenchOptions): Promise<Searc
   stage('making codes');
   const set = makeCodeSet(options);
   const emptyBytes = residentBytes();
-  const residentFactor = (): number => (residentBytes() - emptyBytes) / rowBytes(options);
+  const residentFactor = async (): Promise<number> => {
+    await setTimeout(BUILDER_ENDS_MS);
+    return (residentBytes() - emptyBytes) / rowBytes(options);
+  };
   stage('loading and building');
   const index = await openIndex(options, 'auto');
   let linear: ShardIndex | undefined;
   let faiss: FaissPeer | undefined;
   try {
     const built = await build(index, set, options);
-    const memory = { residentFactor: residentFactor(), residentFactorsAfterCycles: [] as number[] };
+    const memory = { residentFactor: await residentFactor(), residentFactorsAfterCycles: [] as number[] };
     const cycleSeconds: number[] = [];
     for (let cycle = 1; cycle <= options.cycles; cycle++) {
       stage(`giving every image another code, ${cycle} of ${options.cycles}`);
       const begin = performance.now();
       await upsertAll(index, set, options);
       cycleSeconds.push((performance.now() - begin) / 1000);
-      memory.residentFactorsAfterCycles.push(residentFactor());
+      memory.residentFactorsAfterCycles.push(await residentFactor());
     }
     stage('building the rivals');
     const queries = makeQueries(set, options);

@@ -3,6 +3,7 @@ import { attributesOf, writeAttributes, type SortedAttributes } from './build-at
 import { planChunks } from './chunk-plan.js';
 import { bitsOf, type CodeSample } from './code-sample.js';
 import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import { scratchWords } from './scratch-words.js';
 import {
   clearSegment,
   layOutSegment,
@@ -54,9 +55,9 @@ export function buildSegment(request: BuildRequest): SegmentLayout {
   return layout;
 }
 
-/** Rows that may be appended to a base of this size before it is rebuilt: an eighth, within bounds. */
+/** Rows that may be appended to a base of this size before it is rebuilt: a sixteenth, within bounds. */
 export function deltaRowsFor(baseRows: number, rowsMin: number): number {
-  return Math.min(DELTA_ROWS_MAX, Math.max(rowsMin, Math.ceil(baseRows / 8)));
+  return Math.min(DELTA_ROWS_MAX, Math.max(rowsMin, Math.ceil(baseRows / 16)));
 }
 
 function shapeOf(
@@ -81,7 +82,7 @@ function shapeOf(
       codes: groups,
       rowBytes: baseRows * (codeWords + 1 + fineWords) * 8,
       codesMin: request.tableCodesMin,
-      sample: () => sampleCodes(source, grouped ? starts.map((at) => order[at] as number) : order),
+      sample: () => sampleCodes(source, merged, grouped),
     }),
     deltaCapacity: Math.max(spareRows, request.deltaCapacityMin),
     tombstoneCapacity: Math.max(spareRows, request.tombstoneCapacityMin),
@@ -138,14 +139,16 @@ function codeFinder({ layout, words }: FrozenSegment): (row: number) => number {
   };
 }
 
-// Up to SAMPLE_CODES of the codes of these rows, which are one row per code of the new base.
-function sampleCodes(source: FrozenSegment, rows: Uint32Array): CodeSample {
+// Up to SAMPLE_CODES of the codes of the new base.
+function sampleCodes(source: FrozenSegment, { order, starts }: MergedOrder, grouped: boolean): CodeSample {
   const stride = source.layout.codeWords * 2;
-  const count = Math.min(rows.length, SAMPLE_CODES);
+  const codes = grouped ? starts.length : order.length;
+  const count = Math.min(codes, SAMPLE_CODES);
   const halves = new Uint32Array(count * stride);
   const codeOf = codeFinder(source);
   for (let i = 0; i < count; i++) {
-    const at = codeOf(rows[Math.floor((i * rows.length) / count)] as number);
+    const code = Math.floor((i * codes) / count);
+    const at = codeOf(order[grouped ? (starts[code] as number) : code] as number);
     halves.set(source.words.subarray(at, at + stride), i * stride);
   }
   return { count, halves, stride };
@@ -214,7 +217,7 @@ function chunkValues(
   words: Uint32Array,
 ): Uint32Array {
   const stride = layout.codeWords * 2;
-  const values = new Uint32Array(layout.groups);
+  const values = scratchWords('chunk values', layout.groups);
   for (let group = 0, at = layout.codes / 4 + word * 2; group < layout.groups; group++, at += stride) {
     values[group] = bitsOf(words[at] as number, words[at + 1] as number, shift, bits);
   }

@@ -8,7 +8,7 @@ export interface CodeSample {
 }
 
 /** Codes that are compared with the whole sample. */
-const QUERIES = 64;
+const QUERIES = 128;
 
 /** The distance at which a code of the gallery is expected to have one neighbour among `codes` codes. */
 export function neighbourDistance({ count, halves, stride }: CodeSample, codes: number): number {

@@ -1,5 +1,6 @@
 import type { SegmentLayout } from './segment-layout.js';
 import { sortByKey } from './radix-sort.js';
+import { scratchWords } from './scratch-words.js';
 
 /** A segment as it was at one moment, for the thread that rebuilds it. */
 export interface FrozenSegment {
@@ -21,6 +22,7 @@ export interface MergedOrder {
 /**
  * Merges the base (sorted already) with the delta (sorted here), leaving out what is dead.
  * Words are compared as unsigned 64-bit numbers, word 0 first; halves are read as u32, which beats BigInt many times.
+ * What is returned holds until the next call on this thread.
  */
 export function mergeOrder(source: FrozenSegment): MergedOrder {
   return new OrderMerger(source).merge();
@@ -41,8 +43,8 @@ class OrderMerger {
     this.#source = source;
     this.#delta = sortedDelta(source);
     const rowsMax = source.layout.baseRows + this.#delta.length;
-    this.#order = new Uint32Array(rowsMax);
-    this.#starts = new Uint32Array(rowsMax);
+    this.#order = scratchWords('order', rowsMax);
+    this.#starts = scratchWords('starts', rowsMax);
   }
 
   merge(): MergedOrder {
@@ -134,7 +136,7 @@ function isDead({ deadBits }: FrozenSegment, row: number): boolean {
 function sortedDelta(source: FrozenSegment): Uint32Array {
   const { layout, words, deltaCount } = source;
   let alive = 0;
-  const rows = new Uint32Array(deltaCount);
+  const rows = scratchWords('delta', deltaCount);
   for (let i = 0; i < deltaCount; i++) if (!isDead(source, layout.baseRows + i)) rows[alive++] = i;
   const order = rows.subarray(0, alive);
   const tieKeyHalf = (half: number) => ({ words, first: layout.deltaTieKeys / 4 + half, stride: 2 });

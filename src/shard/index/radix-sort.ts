@@ -1,3 +1,5 @@
+import { scratchWords } from './scratch-words.js';
+
 const DIGITS: readonly { readonly shift: number; readonly mask: number }[] = [
   { shift: 0, mask: 0x7ff },
   { shift: 11, mask: 0x7ff },
@@ -20,15 +22,15 @@ export interface KeyColumn {
 export function sortByKey(order: Uint32Array, { words, first, stride }: KeyColumn): void {
   const { length } = order;
   let rows: Uint32Array = order;
-  let keys = new Uint32Array(length);
+  let keys = scratchWords('keys', length);
   let sorted = true;
   for (let i = 0; i < length; i++) {
     keys[i] = words[first + (rows[i] as number) * stride] as number;
     sorted &&= i === 0 || (keys[i - 1] as number) <= (keys[i] as number);
   }
   if (sorted) return;
-  let otherRows: Uint32Array = new Uint32Array(length);
-  let otherKeys = new Uint32Array(length);
+  let otherRows = scratchWords('other rows', length);
+  let otherKeys = scratchWords('other keys', length);
   for (const { shift, mask } of DIGITS) {
     const next = new Uint32Array(mask + 1);
     for (let i = 0; i < length; i++) count(next, ((keys[i] as number) >>> shift) & mask);
