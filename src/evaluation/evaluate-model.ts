@@ -210,7 +210,11 @@ async function encodeFolder(
   };
 }
 
-async function encodeBatch(encoder: EmbeddingEncoder, pixels: Float32Array, count: number): Promise<Encoding> {
+async function encodeBatch(
+  encoder: EmbeddingEncoder,
+  pixels: Float32Array,
+  count: number,
+): Promise<Encoding> {
   if (encoder.encodeFine !== undefined) return encoder.encodeFine(pixels, count);
   return { embeddings: await encoder.encode(pixels, count), fineEmbeddings: new Float32Array(0) };
 }

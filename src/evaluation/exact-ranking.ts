@@ -83,13 +83,7 @@ export class ExactFineRanker {
     this.#combined.forEach((_, row) => {
       this.#combined[row] = (this.#code[row] as number) * span + (this.#fine[row] as number);
     });
-    return rankByDistance(
-      this.#combined,
-      this.#gallery.codeBits * span + span - 1,
-      this.#labels,
-      label,
-      top,
-    );
+    return rankByDistance(this.#combined, this.#gallery.codeBits * span + span - 1, this.#labels, label, top);
   }
 }
 

@@ -46,7 +46,8 @@ export function summarizeInstances(
   const flippedBits: number[] = new Array<number>(
     1 + Math.max(...queries.map(({ codeDistance }) => codeDistance)),
   ).fill(0);
-  for (const { codeDistance } of queries) flippedBits[codeDistance] = (flippedBits[codeDistance] as number) + 1;
+  for (const { codeDistance } of queries)
+    flippedBits[codeDistance] = (flippedBits[codeDistance] as number) + 1;
   const byClass = classes.flatMap((name, label) => {
     const members = queries.filter((query) => query.label === label);
     if (members.length === 0) return [];

@@ -22,6 +22,15 @@ export const NO_AUGMENTATION: Augmentation = {
   noise: 0,
 };
 
+/** The changes that codes and fine codes are to see through. */
+export const SMALL_CHANGE: Augmentation = {
+  rotationDegrees: 5.5,
+  shift: 0.035,
+  scale: 0.055,
+  intensity: 0,
+  noise: 0.022,
+};
+
 export function augments(options: Augmentation): boolean {
   return Object.values(options).some((limit: number) => limit > 0);
 }

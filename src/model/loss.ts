@@ -14,6 +14,8 @@ export interface LossOptions {
    * Kingma 2016, section 4): every bit is then set for about half of a batch. Not in the paper.
    */
   readonly centre: boolean;
+  /** −1 or +1 for each embedding, shape [n, codeBits]: what the regulariser pulls to, instead of the nearer of the two. */
+  readonly targets?: Float32Array;
 }
 
 /** Which pairs of a mini-batch count, and how much. Only i < j is read; the weights of all pairs sum to 1. */
@@ -121,7 +123,7 @@ export function pairLoss(
       );
     }
   }
-  value += regulariser(embeddings, gradient, codeBits, pairs, alpha);
+  value += regulariser(embeddings, gradient, codeBits, pairs, alpha, options.targets);
   if (options.centre) centreColumns(gradient, codeBits);
   return { value, gradient: Float32Array.from(gradient) };
 }
@@ -166,6 +168,7 @@ function regulariser(
   codeBits: number,
   pairs: PairWeights,
   alpha: number,
+  targets: Float32Array | undefined,
 ): number {
   if (alpha === 0) return 0;
   const count = values.length / codeBits;
@@ -181,8 +184,9 @@ function regulariser(
   for (let at = 0; at < values.length; at++) {
     const x = values[at] as number;
     const factor = alpha * (weightOfImage[Math.floor(at / codeBits)] as number);
-    value += factor * Math.abs(Math.abs(x) - 1);
-    const slope = (x >= -1 && x <= 0) || x >= 1 ? 1 : -1;
+    const target = targets?.[at];
+    value += factor * Math.abs(target === undefined ? Math.abs(x) - 1 : x - target);
+    const slope = target === undefined ? ((x >= -1 && x <= 0) || x >= 1 ? 1 : -1) : Math.sign(x - target);
     gradient[at] = (gradient[at] as number) + factor * slope;
   }
   return value;

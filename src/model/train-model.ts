@@ -4,9 +4,12 @@ import { existsSync } from 'node:fs';
 import { KinscanError } from '../core/errors.js';
 import { loadModel, saveModel } from './artefact.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { heldOutScore } from './held-out-score.js';
 import { learnFineLayer } from './learn-fine-layer.js';
 import { hashingNetwork, type Network } from './network.js';
 import type { RetrievalScore } from './retrieval-score.js';
+import { settleHead } from './settle-head.js';
+import { BatchSampler } from './batch-sampler.js';
 import { chooseTfBackend } from './tf-backend.js';
 import {
   trainingFingerprint,
@@ -15,7 +18,8 @@ import {
   type TrainingObserver,
   type TrainingOutcome,
 } from './trainer.js';
-import type { LabelledImages } from './training-set.js';
+import { TrainableNetwork } from './trainable-network.js';
+import { splitByClass, type LabelledImages } from './training-set.js';
 import type { TrainingSettings } from './training-settings.js';
 import { carryOverWeights, initialWeights, type Weights } from './weights.js';
 
@@ -70,12 +74,13 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
     );
   note(`backend ${await chooseTfBackend(note)}`);
   await mkdir(outFolder, { recursive: true });
-  const outcome = await trainNetwork(network, images, settings, start, resumed, {
+  const trained = await trainNetwork(network, images, settings, start, resumed, {
     iterationDone: (iteration, loss, learningRate) => observer.iterationDone(iteration, loss, learningRate),
     validated: (iteration, score, isBest) => observer.validated(iteration, score, isBest),
     stopRequested: () => observer.stopRequested(),
     saveCheckpoint: (checkpoint) => writeCheckpoint(checkpointFile, network, checkpoint),
   });
+  const outcome = await withSettledHead(network, trained, options);
   const fine = withFineLayer(network, outcome, options);
   const modelVersion = await saveModel(outFolder, {
     network: fine.network,
@@ -105,6 +110,34 @@ function trunkOf(settings: TrainingSettings): Network {
   return hashingNetwork({ inputSize: settings.inputSize, codeBits: settings.codeBits });
 }
 
+/** Where a run is stopped while its head settles, the head as trained is kept; --resume settles it from the start. */
+async function withSettledHead(
+  network: Network,
+  trained: TrainingOutcome,
+  { images, settings, observer, note }: TrainModelOptions,
+): Promise<TrainingOutcome> {
+  const { settleIterations, validationShare, classBalance, seed } = settings;
+  if (settleIterations === 0 || observer.stopRequested()) return trained;
+  note(`settling the head, ${settleIterations} iterations`);
+  const { standardisation } = trained;
+  const { training, validation } = splitByClass(images, validationShare, seed);
+  const sampler = new BatchSampler(images.labels, training, images.classNames.length, classBalance);
+  const trainable = new TrainableNetwork(network, trained.weights);
+  try {
+    const context = { images, training, standardisation, sampler, settings };
+    const whole = await settleHead(trainable, {
+      ...context,
+      settled: (iteration, loss) => observer.settled?.(iteration, loss),
+      stopRequested: () => observer.stopRequested(),
+    });
+    if (!whole) return trained;
+    const score = heldOutScore(trainable, images, validation, standardisation, seed);
+    return { ...trained, weights: trainable.weights(), score };
+  } finally {
+    trainable.close();
+  }
+}
+
 function withFineLayer(
   network: Network,
   outcome: TrainingOutcome,
@@ -120,6 +153,8 @@ function withFineLayer(
 async function startWeights(options: TrainModelOptions): Promise<StartWeights> {
   const { settings, fromFolder, note } = options;
   const network = trunkOf(settings);
+  if (settings.iterations === 0 && fromFolder === undefined && !options.resume)
+    throw new KinscanError('INVALID_ARGUMENT', '0 iterations train nothing; name a model to start --from');
   if (fromFolder === undefined) {
     return { weights: initialWeights(network, settings.seed), carriedBits: 0 };
   }

@@ -41,23 +41,30 @@ export class TrainableNetwork {
    * @param outputLayer name of the layer whose output is returned, shape [count, units]
    */
   run(images: Float32Array, count: number, outputLayer = 'fc2'): Float32Array {
+    return this.runAll(images, count, [outputLayer])[0] as Float32Array;
+  }
+
+  /** As run, with the outputs of several layers from one forward pass. */
+  runAll(images: Float32Array, count: number, outputLayers: readonly string[]): Float32Array[] {
     return tf.tidy(() => {
-      const [output] = forward(this.network, this.#tensors(), this.#imageTensor(images, count), [
-        outputLayer,
-      ]);
-      return (output as tf.Tensor2D).dataSync<'float32'>();
+      const input = this.#imageTensor(images, count);
+      return forward(this.network, this.#tensors(), input, outputLayers).map((output) =>
+        output.dataSync<'float32'>(),
+      );
     });
   }
 
   /**
    * One step of stochastic gradient descent with momentum: v ← μv − η(g + λw), w ← w + v.
    * The loss lives outside tfjs: its gradient by the embeddings G enters the backward pass as that of Σ embeddings ∘ G.
+   * @param layers the layers to train; absent: all but that of the fine code
    */
   step(
     images: Float32Array,
     count: number,
     embeddingGradient: EmbeddingGradient,
     options: StepOptions,
+    layers?: readonly string[],
   ): void {
     tf.tidy(() => {
       const input = this.#imageTensor(images, count);
@@ -67,7 +74,7 @@ export class TrainableNetwork {
           const slope = embeddingGradient(embeddings.dataSync<'float32'>());
           return tf.sum(tf.mul(embeddings, tf.tensor2d(slope, embeddings.shape)));
         },
-        this.#parameters.filter(({ spec }) => !spec.name.startsWith('fine/')).map(({ value }) => value),
+        this.#parameters.filter(({ spec }) => isTrained(spec, layers)).map(({ value }) => value),
       );
       for (const { spec, value, velocity } of this.#parameters) {
         const gradient = grads[value.name];
@@ -110,6 +117,11 @@ export class TrainableNetwork {
     const { inputSize } = this.network;
     return tf.tensor4d(images, [count, inputSize, inputSize, 1]);
   }
+}
+
+function isTrained({ name }: ParameterSpec, layers: readonly string[] | undefined): boolean {
+  const layer = name.slice(0, name.indexOf('/'));
+  return layers === undefined ? layer !== 'fine' : layers.includes(layer);
 }
 
 function variable(spec: ParameterSpec, values: Float32Array, trainable: boolean): tf.Variable {

@@ -3,10 +3,11 @@ import { KinscanError } from '../core/errors.js';
 import { BatchSampler } from './batch-sampler.js';
 import { calibrateHashLayer } from './calibrate-hash-layer.js';
 import type { BestSoFar, Checkpoint } from './checkpoint.js';
+import { heldOutScore, layerOutputs } from './held-out-score.js';
 import { standardisedBatch } from './image-batch.js';
 import { allPairs, drawnPairs, pairLoss } from './loss.js';
 import { ACTIVATION_UNITS, type Network } from './network.js';
-import { scoreRetrieval, type RetrievalScore } from './retrieval-score.js';
+import type { RetrievalScore } from './retrieval-score.js';
 import { seededRandom } from './seeded-random.js';
 import { TrainableNetwork } from './trainable-network.js';
 import {
@@ -24,6 +25,8 @@ export interface TrainingObserver {
   iterationDone(iteration: number, loss: number, learningRate: number): void;
   validated(iteration: number, score: RetrievalScore, isBest: boolean): void;
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /** After every iteration of settling the head. */
+  settled?(iteration: number, loss: number): void;
   /** Asked after every iteration; true ends the run as if its iterations were over. */
   stopRequested(): boolean;
 }
@@ -48,8 +51,6 @@ export interface StartWeights {
 }
 
 const CALIBRATION_IMAGES = 500;
-const VALIDATION_IMAGES_MAX = 3000;
-const ENCODING_BATCH = 100;
 
 /** SHA-256 over settings (not the number of iterations, which may grow), start weights and images. */
 export function trainingFingerprint(
@@ -149,7 +150,7 @@ class TrainingRun {
       // Lets timers, signals and the progress bar in between steps, which are synchronous.
       await new Promise(setImmediate);
     }
-    if (this.#best === undefined) this.#centreHashLayer();
+    if (this.#best === undefined && this.#iteration > 0) this.#centreHashLayer();
     const chosen = this.#best ?? {
       iteration: this.#iteration,
       weights: this.#trainable.weights(),
@@ -172,7 +173,14 @@ class TrainingRun {
   #calibrated(network: Network, start: StartWeights): Weights {
     if (start.carriedBits >= network.codeBits) return start.weights;
     const uncalibrated = new TrainableNetwork(network, start.weights);
-    const activations = this.#activationsOf(uncalibrated, this.#calibrationSample(), 'fc1', ACTIVATION_UNITS);
+    const activations = layerOutputs(
+      uncalibrated,
+      this.#images,
+      this.#calibrationSample(),
+      this.#standardisation,
+      'fc1',
+      ACTIVATION_UNITS,
+    );
     uncalibrated.close();
     return calibrateHashLayer(network, start.weights, activations, start.carriedBits);
   }
@@ -182,7 +190,14 @@ class TrainingRun {
     if (!this.#settings.centre) return;
     const { codeBits } = this.#trainable.network;
     const sample = this.#calibrationSample();
-    const embeddings = this.#activationsOf(this.#trainable, sample, 'fc2', codeBits);
+    const embeddings = layerOutputs(
+      this.#trainable,
+      this.#images,
+      sample,
+      this.#standardisation,
+      'fc2',
+      codeBits,
+    );
     const shift = new Float32Array(codeBits);
     embeddings.forEach(
       (value, at) => (shift[at % codeBits] = (shift[at % codeBits] as number) - value / sample.length),
@@ -192,22 +207,6 @@ class TrainingRun {
 
   #calibrationSample(): Uint32Array {
     return this.#sampler.drawImages(CALIBRATION_IMAGES, seededRandom(this.#settings.seed, 'calibration'));
-  }
-
-  /** Outputs of a layer for some images as they are, in batches: shape [indices.length, units]. */
-  #activationsOf(
-    trainable: TrainableNetwork,
-    indices: Uint32Array,
-    layer: string,
-    units: number,
-  ): Float32Array {
-    const activations = new Float32Array(indices.length * units);
-    for (let at = 0; at < indices.length; at += ENCODING_BATCH) {
-      const part = indices.subarray(at, at + ENCODING_BATCH);
-      const pixels = standardisedBatch(this.#images, part, this.#standardisation);
-      activations.set(trainable.run(pixels, part.length, layer), at * units);
-    }
-    return activations;
   }
 
   #step(): void {
@@ -241,24 +240,14 @@ class TrainingRun {
 
   #validate(): void {
     this.#centreHashLayer();
-    const score = this.#validationScore();
+    const { validation } = this.#split;
+    const { seed } = this.#settings;
+    const score = heldOutScore(this.#trainable, this.#images, validation, this.#standardisation, seed);
     if (score === undefined) return;
     const isBest = this.#best === undefined || meritOf(score) > meritOf(this.#best.score);
     if (isBest) this.#best = { iteration: this.#iteration, score, weights: this.#trainable.weights() };
     this.#withoutGain = isBest ? 0 : this.#withoutGain + 1;
     this.#observer.validated(this.#iteration, score, isBest);
-  }
-
-  #validationScore(): RetrievalScore | undefined {
-    const { validation } = this.#split;
-    const chosen = seededRandom(this.#settings.seed, 'validation')
-      .shuffle([...validation])
-      .slice(0, VALIDATION_IMAGES_MAX);
-    const labels = Uint16Array.from(chosen, (index) => this.#images.labels[index] as number);
-    if (new Set(labels).size < 2) return undefined;
-    const { codeBits } = this.#trainable.network;
-    const embeddings = this.#activationsOf(this.#trainable, Uint32Array.from(chosen), 'fc2', codeBits);
-    return scoreRetrieval(embeddings, codeBits, labels);
   }
 
   #checkpoint(): Checkpoint {

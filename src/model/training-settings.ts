@@ -33,6 +33,8 @@ export interface TrainingSettings {
   /** Validations without a better score after which training stops; 0 never stops early. */
   readonly patience: number;
   readonly checkpointEvery: number;
+  /** Mini-batches of the head alone after training, against codes that a small change flips; 0 for none. */
+  readonly settleIterations: number;
   readonly seed: number;
 }
 
@@ -58,12 +60,13 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   validationEvery: 200,
   patience: 0,
   checkpointEvery: 100,
+  settleIterations: 200,
   seed: 1,
 };
 
 const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max: number, whole?: true]>> = {
   fineCodeBits: [0, 512, true],
-  iterations: [1, 10_000_000, true],
+  iterations: [0, 10_000_000, true],
   batchSize: [4, 4096, true],
   learningRate: [1e-9, 10],
   learningRateFactor: [0.01, 1],
@@ -77,6 +80,7 @@ const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max:
   validationEvery: [1, 10_000_000, true],
   patience: [0, 1_000_000, true],
   checkpointEvery: [1, 10_000_000, true],
+  settleIterations: [0, 1_000_000, true],
   seed: [0, 2 ** 32 - 1, true],
 };
 

@@ -31,7 +31,7 @@ describe('kinscan evaluate', () => {
     root = await mkdtemp(join(tmpdir(), 'kinscan-evaluate-command-'));
     model = join(root, 'model');
     data = join(root, 'data');
-    const network = hashingNetwork({ inputSize: SIZE, codeBits: 16 });
+    const network = hashingNetwork({ inputSize: SIZE, codeBits: 16, fineCodeBits: 32 });
     await saveModel(model, {
       network,
       weights: initialWeights(network, 1),
@@ -70,6 +70,31 @@ describe('kinscan evaluate', () => {
     for (const name of ['distinctCodes', 'largestBucket', 'millisPerQuery'])
       assert.ok((report[name] as number) > 0);
     assert.match(stderr, /1 file left out: UNSUPPORTED_FORMAT/);
+  });
+
+  it('reports FINE beside HAMMING', async () => {
+    const { stdout } = await evaluate('--data', data, '--queries', '5', '--top', '10', '--json');
+    const { fine, mapByClass } = JSON.parse(stdout) as {
+      fine: { bits: number; mapAtK: object; mapAtKWorstTies: object; mapByClass: number[] };
+      mapByClass: number[];
+    };
+    assert.equal(fine.bits, 32);
+    assert.deepEqual(Object.keys(fine.mapAtK), ['5', '10']);
+    assert.deepEqual(Object.keys(fine.mapAtKWorstTies), ['5', '10']);
+    assert.equal(fine.mapByClass.length, mapByClass.length);
+  });
+
+  it('finds changed images again with --instances, the same ones for the same seed', async () => {
+    const flags = ['--data', data, '--queries', '8', '--instances', '--seed', '4', '--json'];
+    const { stdout } = await evaluate(...flags);
+    const report = JSON.parse(stdout) as Record<string, unknown>;
+    assert.equal(report['queries'], 8);
+    assert.equal(report['gallery'], 20);
+    assert.equal(report['skipped'], 1);
+    assert.deepEqual(Object.keys(report['rankings'] as object), ['HAMMING', 'FINE', 'FINE_ALONE']);
+    assert.equal((await evaluate(...flags)).stdout, stdout);
+    const table = await evaluate('--data', data, '--queries', '8', '--instances');
+    assert.match(table.stdout, /original first/);
   });
 
   it('prints a table for people', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { learnFineCode, type FineProjection } from '../../src/model/fine-code.js';
+import { learnFineCode, type FineProjection, type FineSamples } from '../../src/model/fine-code.js';
 import { seededRandom } from '../../src/model/seeded-random.js';
 import { useTfBackend } from '../../src/model/tf-backend.js';
 
@@ -10,7 +10,7 @@ const [COUNT, UNITS, BITS] = [400, 12, 8];
  * Features of which the first four tell images apart; the other eight are larger but change with every copy, so a code
  * that follows the greatest variance would follow them.
  */
-function noisyFeatures(seed: number): { features: Float32Array; changed: Float32Array } {
+function noisyFeatures(seed: number): FineSamples {
   const random = seededRandom(seed, 'fine code test');
   const features = new Float32Array(COUNT * UNITS);
   const changed = new Float32Array(COUNT * UNITS);
@@ -19,7 +19,7 @@ function noisyFeatures(seed: number): { features: Float32Array; changed: Float32
     features[at] = 5 + random.normal() * (tells ? 1 : 3);
     changed[at] = tells ? (features[at] as number) + random.normal() * 0.05 : 5 + random.normal() * 3;
   }
-  return { features, changed };
+  return { features, changed, units: UNITS, groups: new Uint16Array(COUNT) };
 }
 
 function bitsOf({ kernel, bias }: FineProjection, features: Float32Array, row: number): boolean[] {
@@ -37,11 +37,12 @@ function differingBits(a: readonly boolean[], b: readonly boolean[]): number {
 }
 
 describe('a fine code', () => {
-  const { features, changed } = noisyFeatures(1);
+  const samples = noisyFeatures(1);
+  const { features, changed } = samples;
   let projection: FineProjection;
   before(async () => {
     await useTfBackend('wasm');
-    projection = learnFineCode(features, changed, UNITS, BITS, 1);
+    projection = learnFineCode(samples, BITS, 1);
   });
 
   it('puts a changed copy nearer than other images, though most features are noise', () => {
@@ -64,9 +65,33 @@ describe('a fine code', () => {
     }
   });
 
+  it('splits every group in about half, however far apart the groups are', () => {
+    const groups = Uint16Array.from({ length: COUNT }, (_, row) => row % 2);
+    const apart = (values: Float32Array): Float32Array =>
+      values.map((value, at) => value + ((at / UNITS) % 2 >= 1 && at % UNITS < 2 ? 8 : 0));
+    const split = learnFineCode(
+      { ...samples, features: apart(features), changed: apart(changed), groups },
+      BITS,
+      1,
+    );
+    const blind = learnFineCode({ ...samples, features: apart(features), changed: apart(changed) }, BITS, 1);
+    const unevenness = (projection: FineProjection): number => {
+      const shares = Array.from({ length: 2 * BITS }, () => 0);
+      const shifted = apart(features);
+      for (let row = 0; row < COUNT; row++)
+        bitsOf(projection, shifted, row).forEach((isSet, bit) => {
+          const at = (row % 2) * BITS + bit;
+          if (isSet) shares[at] = (shares[at] as number) + 2 / COUNT;
+        });
+      return Math.max(...shares.map((share) => Math.abs(share - 0.5)));
+    };
+    assert.ok(unevenness(split) < 0.2, `a bit is off by ${unevenness(split)} within a group`);
+    assert.ok(unevenness(blind) > unevenness(split));
+  });
+
   it('follows from its input and seed', () => {
-    assert.deepEqual(learnFineCode(features, changed, UNITS, BITS, 1), projection);
-    assert.notDeepEqual(learnFineCode(features, changed, UNITS, BITS, 2), projection);
+    assert.deepEqual(learnFineCode(samples, BITS, 1), projection);
+    assert.notDeepEqual(learnFineCode(samples, BITS, 2), projection);
   });
 
   it('stays finite where a feature never changes, and with fewer images than features', () => {
@@ -77,7 +102,11 @@ describe('a fine code', () => {
       Float32Array,
     ];
     for (const [a, b] of [[flat, flatChanged] as const, few]) {
-      const { kernel, bias } = learnFineCode(a, b, UNITS, BITS, 1);
+      const { kernel, bias } = learnFineCode(
+        { features: a, changed: b, units: UNITS, groups: new Uint16Array(a.length / UNITS) },
+        BITS,
+        1,
+      );
       assert.ok([...kernel, ...bias].every(Number.isFinite));
     }
   });

@@ -32,6 +32,13 @@ describe('the loss of one pair, worked by hand', () => {
     assert.deepEqual([...gradient], [0.5, -0.5, -0.5, 0.5]);
   });
 
+  it('adds the distance to a target where one is given, in place of that to the nearer of -1 and +1', () => {
+    const options: LossOptions = { ...FULL, targets: Float32Array.of(1, 1, 1, -1) };
+    const { value, gradient } = pairLoss(embeddings, 2, onePair(1), options);
+    near(value, 0.25 + 0.1 * (0 + 2 + 0.5 + 0.5));
+    [0.5, -0.5 - 0.1, -0.5 - 0.1, 0.5 + 0.1].forEach((slope, at) => near(gradient[at] as number, slope));
+  });
+
   it('is half of what is missing to the margin where the pair is dissimilar', () => {
     const { value, gradient } = pairLoss(embeddings, 2, onePair(0), PLAIN);
     near(value, 0.5 * (4 - 0.5));

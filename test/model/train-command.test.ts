@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -34,7 +34,20 @@ describe('kinscan train', () => {
   it('writes a model and prints its metrics as one JSON document', async () => {
     await writeFile(path.join(folder, 'data', 'head', 'broken.png'), 'no image');
     const out = path.join(folder, 'model');
-    const small = ['--bits', '8', '--input', '16', '--batch', '16', '--iterations', '2', '--fine-bits', '16'];
+    const small = [
+      '--bits',
+      '8',
+      '--input',
+      '16',
+      '--batch',
+      '16',
+      '--iterations',
+      '2',
+      '--fine-bits',
+      '16',
+      '--settle',
+      '2',
+    ];
     const { exitCode, stdout, stderr } = await kinscanTrain(
       '--data',
       path.join(folder, 'data'),
@@ -63,6 +76,23 @@ describe('kinscan train', () => {
     assert.equal(stdout, '');
     assert.match(stderr, /^kinscan: INVALID_TRAINING_DATA: .*\n$/);
     await assert.rejects(readdir(out));
+  });
+
+  it('refuses an empty class, and fewer images than a batch, and writes nothing', async () => {
+    const out = path.join(folder, 'nothing');
+    const refuses = async (data: string, reason: RegExp): Promise<void> => {
+      const { exitCode, stderr } = await kinscanTrain('--data', data, '--out', out, '--input', '16');
+      assert.equal(exitCode, 1);
+      assert.match(stderr.trimEnd().split('\n').at(-1) as string, reason);
+      const written = await readdir(out).catch(() => []);
+      assert.deepEqual(written, []);
+    };
+    const empty = path.join(folder, 'empty-class');
+    await mkdir(path.join(empty, 'a'), { recursive: true });
+    await mkdir(path.join(empty, 'b'));
+    await copyFile(path.join(folder, 'data', 'head', '0001.png'), path.join(empty, 'a', '1.png'));
+    await refuses(empty, /^kinscan: INVALID_TRAINING_DATA: class folder 'b' is empty$/);
+    await refuses(path.join(folder, 'data'), /training images are fewer than a batch of 200; lower --batch$/);
   });
 
   it('fails with exit code 2 on wrong usage', async () => {

@@ -26,6 +26,7 @@ const SMALL: Partial<TrainingSettings> = {
   validationShare: 0.2,
   validationEvery: 1000,
   checkpointEvery: 1000,
+  settleIterations: 0,
   seed: 3,
 };
 
@@ -168,6 +169,27 @@ describe('training', () => {
     assert.equal(having.network.fineCodeBits, 32);
     for (const [name, values] of without.weights) assert.deepEqual(having.weights.get(name), values);
     assert.notEqual(plain.modelVersion, fine.modelVersion);
+  });
+
+  it('settles the head of a model it starts from, trains nothing else, and does so again after a stop', async () => {
+    const trained = await train({ iterations: 6 });
+    const settings = { iterations: 0, settleIterations: 4 };
+    const settled = await train(settings, { fromFolder: trained.folder });
+    assert.ok(settled.validation !== null);
+    assert.equal(settled.iterations, 0);
+    const [old, after] = [await loadModel(trained.folder), await loadModel(settled.folder)];
+    assert.deepEqual(after.weights.get('conv3/kernel'), old.weights.get('conv3/kernel'));
+    assert.notDeepEqual(after.weights.get('fc2/bias'), old.weights.get('fc2/bias'));
+
+    const whole = await train({ iterations: 3, settleIterations: 4 });
+    const broken = await train({ iterations: 3, settleIterations: 4 }, { stopAfter: 3 });
+    assert.notEqual(broken.modelVersion, whole.modelVersion);
+    const resumed = await train(
+      { iterations: 3, settleIterations: 4 },
+      { outFolder: broken.folder, resume: true },
+    );
+    assert.equal(resumed.modelVersion, whole.modelVersion);
+    await assert.rejects(train({ iterations: 0 }), isCode('INVALID_ARGUMENT'));
   });
 
   it('stops early where validation does not get better', async () => {

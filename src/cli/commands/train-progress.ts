@@ -15,6 +15,8 @@ export function createTrainingReport(iterations: number): TrainingProgress {
   return process.stderr.isTTY ? barReport(iterations) : lineReport(iterations);
 }
 
+const SETTLED_EVERY = 50;
+
 function barReport(iterations: number): TrainingProgress {
   const format =
     'training [{bar}] {value}/{total} loss {loss} rate {rate} held-out mAP@100 {map} {eta_formatted} left';
@@ -30,6 +32,10 @@ function barReport(iterations: number): TrainingProgress {
     },
     validated(_iteration, score) {
       map = score.mapAt100.toFixed(4);
+    },
+    settled(iteration, loss) {
+      bar.stop();
+      if (iteration % SETTLED_EVERY === 0) note(`settling the head: ${iteration}, loss ${loss.toFixed(3)}`);
     },
   };
   return { observer, note, stop: () => bar.stop() };
@@ -51,6 +57,9 @@ function lineReport(iterations: number): TrainingProgress {
       const secondsPerIteration = (now - startedAt) / 1000 / (iteration - first);
       const secondsLeft = Math.round(secondsPerIteration * (iterations - iteration));
       line({ event: 'progress', iteration, iterations, loss, learningRate, secondsLeft });
+    },
+    settled(iteration, loss) {
+      if (iteration % SETTLED_EVERY === 0) line({ event: 'settled', iteration, loss });
     },
     validated: (iteration, score, isBest) => line({ event: 'validated', iteration, isBest, ...score }),
   };

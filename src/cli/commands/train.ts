@@ -44,6 +44,7 @@ interface TrainFlags {
   readonly validateEvery: number;
   readonly patience: number;
   readonly checkpointEvery: number;
+  readonly settle: number;
   readonly seed: number;
 }
 
@@ -64,7 +65,12 @@ export function registerTrain(program: Command): void {
     )
     .option('--lengths <list>', 'train these shorter codes first and widen, such as 16,32', numbers, [])
     .option('--input <pixels>', 'side of the square that images are resized to', number, defaults.inputSize)
-    .option('--iterations <n>', 'mini-batches to train for', number, defaults.iterations)
+    .option(
+      '--iterations <n>',
+      'mini-batches to train for; 0 with --from only settles and learns the fine code',
+      number,
+      defaults.iterations,
+    )
     .option('--batch <n>', 'images in a mini-batch', number, defaults.batchSize)
     .option(
       '--loss <name>',
@@ -141,6 +147,12 @@ export function registerTrain(program: Command): void {
       defaults.patience,
     )
     .option('--checkpoint-every <n>', 'iterations between checkpoints', number, defaults.checkpointEvery)
+    .option(
+      '--settle <n>',
+      'then mini-batches of the last layers alone, so that small changes keep their code; 0 for none',
+      number,
+      defaults.settleIterations,
+    )
     .option('--seed <n>', 'decides initial weights, split and batches', number, defaults.seed)
     .option('--from <dir>', 'start from the layers of this model; a longer code widens its hash layer')
     .option('--resume', 'go on from the checkpoint in --out')
@@ -214,6 +226,7 @@ function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
     validationEvery: flags.validateEvery,
     patience: flags.patience,
     checkpointEvery: flags.checkpointEvery,
+    settleIterations: flags.settle,
     seed: flags.seed,
   };
 }
