@@ -62,9 +62,10 @@ export function deltaRowsFor(baseRows: number, rowsMin: number): number {
 
 function shapeOf(
   { source, ...request }: BuildRequest,
-  { order, starts }: MergedOrder,
+  merged: MergedOrder,
   attributes: SortedAttributes | undefined,
 ) {
+  const { order, starts } = merged;
   const { codeBits, fineCodeBits, codeWords, fineWords, slots } = source.layout;
   const baseRows = order.length;
   const grouped = baseRows - starts.length > starts.length * REPEATED_SHARE_MAX;
