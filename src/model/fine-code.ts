@@ -27,7 +27,7 @@ const DIRECTIONS_MAX = 512;
 /** Added to the diagonal of the noise covariance, on the scale where each feature has noise 1. */
 const RIDGE = 0.01;
 /** Variance of the noise that a direction between groups is given, on the same scale. */
-const GROUP_NOISE = 1e3;
+const GROUP_NOISE = 1e6;
 
 /**
  * Learns, without labels, a binary code that tells images apart but not an image from a slightly changed copy of it:
@@ -134,9 +134,11 @@ function addDirection(noise: Matrix, groupMean: Float64Array, mean: Float64Array
   const length = Math.sqrt(direction.reduce((sum, value) => sum + value * value, 0));
   if (length < 1e-6) return;
   for (let row = 0; row < noise.rows; row++) {
-    const factor = (GROUP_NOISE * (direction[row] as number)) / length ** 2;
-    for (let column = 0; column < noise.columns; column++)
-      noise.set(row, column, noise.get(row, column) + factor * (direction[column] as number));
+    for (let column = 0; column < noise.columns; column++) {
+      // The product first: the matrix has to stay symmetric to the last bit.
+      const product = (direction[row] as number) * (direction[column] as number);
+      noise.set(row, column, noise.get(row, column) + (product * GROUP_NOISE) / length ** 2);
+    }
   }
 }
 
