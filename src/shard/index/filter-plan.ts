@@ -13,7 +13,7 @@ const GROUP_SEARCH_STEP_NS = 6;
 const TEST_NS = 3;
 /** A step of the binary search for a set, and looking at one set in a sweep over all. */
 const LOOKUP_STEP_NS = 5;
-const SWEEP_NS = 1.5;
+const SWEEP_NS = 4;
 /** Rows tested over k / (share allowed): the threshold has to come down first. */
 const TESTS_FACTOR = 4;
 /** Finding out how many rows are allowed may take this share of what is expected without knowing it. */
