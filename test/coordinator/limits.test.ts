@@ -91,6 +91,7 @@ describe('a coordinator at its limits', () => {
 
   it('refuses streams and queries beyond its limits with OVERLOADED and a hint', async () => {
     const coordinatorFlags = ['--ingest-streams-max', '1', '--searches-in-flight-max', '1'];
+    coordinatorFlags.push('--range-streams-max', '1');
     await withHarness({ coordinatorFlags }, async (harness) => {
       const image = Buffer.from(await phantomPng(1));
       const held = harness.retrieval.duplex<IngestRequest, IngestResponse__Output>('Ingest');
@@ -111,6 +112,17 @@ describe('a coordinator at its limits', () => {
           ),
         ),
       );
+      const ranges = await Promise.allSettled(
+        Array.from({ length: 20 }, async () => {
+          const call = harness.retrieval.serverStream('SearchRange', { image });
+          for await (const _page of call);
+        }),
+      );
+      assert.ok(ranges.some(({ status }) => status === 'fulfilled'));
+      const ends = ranges.flatMap((end) => (end.status === 'rejected' ? [end.reason as Error] : []));
+      assert.ok(ends.length > 0);
+      for (const end of ends) assert.equal(harness.retrieval.streamError(end).code, 'OVERLOADED');
+
       const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
       assert.ok(refused.length > 0 && refused.length < outcomes.length);
       for (const { reason } of refused) {

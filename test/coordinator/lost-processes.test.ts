@@ -5,6 +5,8 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { IngestRequest } from '../../src/generated/kinscan/v1/IngestRequest.js';
 import type { IngestResponse__Output } from '../../src/generated/kinscan/v1/IngestResponse.js';
+import type { SearchRangeRequest } from '../../src/generated/kinscan/v1/SearchRangeRequest.js';
+import type { SearchRangeResponse__Output } from '../../src/generated/kinscan/v1/SearchRangeResponse.js';
 import type { SearchRequest } from '../../src/generated/kinscan/v1/SearchRequest.js';
 import type { SearchResponse__Output } from '../../src/generated/kinscan/v1/SearchResponse.js';
 import type { SearchStreamRequest } from '../../src/generated/kinscan/v1/SearchStreamRequest.js';
@@ -49,6 +51,20 @@ function requestsFor(wait: NonNullable<IngestRequest['wait']>, prefix = 'image')
 
 const search = (request: SearchRequest): Promise<SearchResponse__Output> =>
   retrieval.call('Search', request, { timeoutMs: TIMEOUT_MS });
+async function range(request: SearchRangeRequest): Promise<SearchRangeResponse__Output[]> {
+  const pages: SearchRangeResponse__Output[] = [];
+  const call = retrieval.serverStream<SearchRangeRequest, SearchRangeResponse__Output>(
+    'SearchRange',
+    request,
+    { timeoutMs: TIMEOUT_MS },
+  );
+  try {
+    for await (const page of call) pages.push(page as SearchRangeResponse__Output);
+  } catch (error) {
+    throw retrieval.streamError(error as Error);
+  }
+  return pages;
+}
 const status = (client = retrieval): Promise<StatusResponse__Output> =>
   client.call('Status', {}, { timeoutMs: TIMEOUT_MS });
 
@@ -70,6 +86,19 @@ describe('a coordinator', () => {
     await assert.rejects(search({ image: images[0] ?? Buffer.alloc(0), k: 1, requireComplete: true }), {
       code: 'INCOMPLETE_RESULT',
     });
+    const pages = await range({ image: images[0] ?? Buffer.alloc(0), maxDistance: 48, pageSize: 5 });
+    for (const page of pages) assert.equal(page.partitionsAnswered, PARTITIONS / 2);
+    assert.deepEqual(
+      pages.flatMap(({ hits }) => hits),
+      part.hits,
+    );
+    assert.equal(pages.at(-1)?.exhausted, false, 'half of the range is missing');
+    await assert.rejects(
+      range({ imageId: part.hits[0]?.imageId ?? '', maxDistance: 48, requireComplete: true }),
+      {
+        code: 'INCOMPLETE_RESULT',
+      },
+    );
     const replicas = (await status()).partitions.flatMap((partition) => partition.replicas);
     assert.deepEqual(
       replicas.map(({ shardServer, live }) => [shardServer, live]),

@@ -92,7 +92,7 @@ function expected(
   conditions: Filter & { k?: number; groupBy?: 'studyInstanceUid' | 'patientHash' },
 ) {
   const { k = 1_000, groupBy, ...lists } = conditions;
-  const filter = filterOf(lists as Parameters<typeof filterOf>[0]);
+  const filter = filterOf(lists);
   const { code } = imageOf(query);
   const hits = plainSearch(images, { code, fineCode: undefined, k, maxDistance: 48, filter, groupBy });
   return hits.map(({ id }) => id);
@@ -189,7 +189,7 @@ describe('a grouped search', () => {
 
 describe('a range search', () => {
   const within = (query: string, maxDistance: number, filter?: Filter) => {
-    const conditions = filterOf((filter ?? {}) as Parameters<typeof filterOf>[0]);
+    const conditions = filterOf((filter ?? {}));
     const { code } = imageOf(query);
     return plainSearch(images, {
       ...{ code, fineCode: undefined, k: Infinity, maxDistance, filter: conditions, groupBy: undefined },

@@ -18,9 +18,7 @@ describe('a calendar date', () => {
   });
 
   it('is none of these', () => {
-    const wrong = [
-      0, 1, 20240230, 20230229, 19000229, 20241301, 20240001, 20240100, 99991232, 20240101.5,
-    ];
+    const wrong = [0, 1, 20240230, 20230229, 19000229, 20241301, 20240001, 20240100, 99991232, 20240101.5];
     for (const date of [...wrong, NaN, -20240101, Infinity])
       assert.equal(isCalendarDate(date), false, `${date}`);
     assert.ok(isCalendarDate(20240229) && isCalendarDate(20000229));
