@@ -167,7 +167,7 @@ export class ShardReplicas {
     await this.#follower?.stop();
     this.#follower = undefined;
     for (const partition of hosted) if (!wanted.includes(partition)) this.applier.unhost(partition);
-    for (const partition of wanted) if (!hosted.includes(partition)) await this.applier.host(partition);
+    await this.applier.host(...wanted.filter((partition) => !hosted.includes(partition)));
     if (wanted.length === 0) return;
     const { config, connection, ensureLog, log, onApplied, onFailure } = this.#options;
     const follower = new LogFollower({

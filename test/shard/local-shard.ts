@@ -53,7 +53,7 @@ export async function openLocalShard(folder: string, options: LocalShardOptions 
     blobEvents: options.blobEvents ?? new BlobRecorder(),
     journalLimits: options.journalLimits ?? JOURNAL_LIMITS,
   });
-  for (const partition of partitions) await applier.host(partition);
+  await applier.host(...partitions);
   const search = new PartitionSearch({ store, index, applier, modelVersion: model.modelVersion });
   const close = async () => {
     await applier.close();

@@ -54,11 +54,14 @@ describe('kinscan shard', () => {
     const cluster = await startTestCluster(test, ['s1']);
     const dataDir = await temporaryFolder({ after: cluster.undo });
     const port = await freePort();
+    const httpPort = await freePort();
     const flags = [
       '--nats',
       cluster.nats.address,
       '--port',
       String(port),
+      '--http-port',
+      String(httpPort),
       '--data-dir',
       dataDir,
       '--id',
@@ -108,6 +111,16 @@ describe('kinscan shard', () => {
       revisions,
       ids.map((_, i) => i + 1),
     );
+    const metrics = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+    const valueOf = (name: string) => Number(new RegExp(`^${name}{.*} (\\S+)`, 'm').exec(metrics)?.[1]);
+    assert.match(metrics, /^kinscan_shard_loaded_partitions_total{source="blobs".*} 4$/m);
+    assert.doesNotMatch(metrics, /source="tieEntries"/);
+    assert.equal(valueOf('kinscan_shard_corrupt_blobs_total'), 0);
+    for (const name of ['index_bytes', 'index_reserved_bytes', 'attribute_bytes', 'store_memory_bytes']) {
+      assert.ok(valueOf(`kinscan_shard_${name}`) > 0, `${name} is told`);
+    }
+    // 400 records, each with a label of its own, and the set without values
+    assert.equal(valueOf('kinscan_shard_attribute_sets'), 401);
     assert.equal(await end(child, 'SIGTERM'), 0);
   });
 

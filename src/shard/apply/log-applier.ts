@@ -2,6 +2,7 @@ import { assert, KinscanError } from '../../core/errors.js';
 import type { ModelSettings } from '../../runtime/cluster-state.js';
 import type { IndexChange, ShardIndex } from '../index/shard-index.js';
 import type { RowKind } from '../store/blob-store.js';
+import { RowBuilder } from '../store/row-builder.js';
 import type { LogPosition, RecordStore, StoreChange } from '../store/record-store.js';
 import type { AttributeTable } from '../attributes/attribute-table.js';
 import type { AttributeNumbers } from './attribute-numbers.js';
@@ -10,7 +11,13 @@ import { batchChangesOf, type BatchChanges } from './batch-changes.js';
 import { decideEntries } from './decide-entries.js';
 import { decodeLogEntry, type DecodedEntry } from './decode-log-entry.js';
 import { Mutex } from '../mutex.js';
-import { loadPartition, rowKindOf, type PartitionBlobs } from './partition-loader.js';
+import {
+  loadPartition,
+  rowKindOf,
+  type LoadedPartition,
+  type LoadOptions,
+  type PartitionBlobs,
+} from './partition-loader.js';
 import { PositionBoard } from './position-board.js';
 import { readStoredStates, type PartitionEntries, type PartitionStates } from './stored-states.js';
 
@@ -50,6 +57,9 @@ interface HostedPartition {
   foreignCount: number;
   readonly blobs: PartitionBlobs;
 }
+
+/** Rows of a stored block, and some that a journal adds to it. */
+const STAGING_ROWS = 16_384;
 
 /** The index could not take what the store has: it must be loaded anew. */
 export class IndexFailure extends Error {}
@@ -100,19 +110,40 @@ export class LogApplier {
     return this.#options.attributes.table;
   }
 
-  /** Loads a partition into the index. @throws KinscanError CORRUPT_RECORD */
-  async host(partition: number): Promise<void> {
-    const { store, index, blobEvents } = this.#options;
-    const [position] = await store.positions([partition]);
-    assert(position !== undefined, 'one partition has one position');
-    const { rows, foreignCount, blobs, damage } = await this.#compactor.withoutCompaction(() =>
-      loadPartition(store, partition, position.journal, this.#kind),
-    );
-    index.load(partition, rows);
+  /** Loads partitions into the index; all of them are searchable then, or none. @throws KinscanError CORRUPT_RECORD */
+  async host(...partitions: readonly number[]): Promise<void> {
+    const { store, index, attributes } = this.#options;
+    const attributeSets = attributes.table.size;
+    const options: LoadOptions = {
+      ...{ store, kind: this.#kind, attributeSets, staging: new RowBuilder(this.#kind.widths, STAGING_ROWS) },
+      begin: (partition, rows) => index.beginLoad(partition, { rows, attributesEnd: attributeSets }),
+    };
+    const loaded: LoadedPartition[] = [];
+    const positions = await store.positions(partitions);
+    try {
+      await this.#compactor.withoutCompaction(async () => {
+        for (const [i, partition] of partitions.entries()) {
+          loaded.push(await loadPartition(partition, positions[i]?.journal ?? 0, options));
+        }
+      });
+    } catch (error) {
+      for (const { load } of loaded) load.abandon();
+      throw error;
+    }
+    // only now, since the index rebuilds what it gets on another thread, in competition with the reading
+    loaded.forEach((one, i) => this.#takeOver(one, positions[i] as LogPosition));
+  }
+
+  #takeOver(
+    { partition, rows, load, foreignCount, blobs, damage }: LoadedPartition,
+    position: LogPosition,
+  ): void {
+    const { blobEvents } = this.#options;
+    load.done();
     if (damage !== undefined) blobEvents.onDamaged(partition, damage);
     blobEvents.onLoaded(partition, blobs.manifest ? 'blobs' : 'tieEntries');
     this.#positionInStore.set(partition, position.sequence);
-    this.#hosted.set(partition, { position, imageCount: rows.count, foreignCount, blobs });
+    this.#hosted.set(partition, { position, imageCount: rows, foreignCount, blobs });
     this.board.set([[partition, position.sequence]]);
     this.#compactor.consider(partition, blobs);
   }

@@ -1,12 +1,12 @@
 import { codeByteLength } from '../../core/code.js';
 import { KinscanError } from '../../core/errors.js';
 import type { ModelSettings } from '../../runtime/cluster-state.js';
-import type { PackedRows } from '../index/shard-index.js';
+import type { PackedRows, PartitionLoad } from '../index/shard-index.js';
 import { noBlobs, type BlobManifest, type RowKind } from '../store/blob-store.js';
 import { RowMerger } from '../store/merge-rows.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { RowColumns } from '../store/row-block.js';
-import { RowBuilder } from '../store/row-builder.js';
+import { RowBuilder, type RowSink } from '../store/row-builder.js';
 import { modelTagOf } from '../store/tie-entry.js';
 
 /** Rows that the index of this model version holds. */
@@ -28,8 +28,22 @@ export interface PartitionBlobs {
   journalRows: number;
 }
 
+export interface LoadOptions {
+  readonly store: RecordStore;
+  readonly kind: RowKind;
+  /** Size of the attribute table. */
+  readonly attributeSets: number;
+  /** Takes the rows, of which there are `rows`. */
+  readonly begin: (partition: number, rows: number) => PartitionLoad;
+  /** Working memory, used again from partition to partition. */
+  readonly staging: RowBuilder;
+}
+
 export interface LoadedPartition {
-  readonly rows: PackedRows;
+  readonly partition: number;
+  readonly rows: number;
+  /** Has all rows; still to be done() or to be abandoned. */
+  readonly load: PartitionLoad;
   /** Live images of other model versions: stored, never compared. */
   readonly foreignCount: number;
   readonly blobs: PartitionBlobs;
@@ -38,59 +52,85 @@ export interface LoadedPartition {
 }
 
 /**
- * Reads the rows of a partition: from its blobs and their journal; from its tie entries, one per image, where those are
- * damaged or of another model version.
+ * Reads the rows of a partition: from its blobs and their journal, a block at a time; from its tie entries, one per
+ * image, where those are damaged or of another model version.
  * @param journal number of the last journal entry, as the partition's position says
  * @throws KinscanError CORRUPT_RECORD where a tie entry is damaged, too
  */
 export async function loadPartition(
-  store: RecordStore,
   partition: number,
   journal: number,
-  kind: RowKind,
+  options: LoadOptions,
 ): Promise<LoadedPartition> {
   let damage: KinscanError | undefined;
   try {
-    const loaded = await loadBlobs(store, partition, journal, kind);
+    const loaded = await loadBlobs(partition, journal, options);
     if (loaded !== undefined) return loaded;
   } catch (error) {
     if (!(error instanceof KinscanError && error.code === 'CORRUPT_RECORD')) throw error;
     damage = error;
   }
+  const { store, kind, begin } = options;
   const rows = new RowBuilder(kind.widths, 1_024);
   let foreignCount = 0;
   for await (const chunk of tieEntryRows(store, partition, kind)) {
     rows.append(chunk.rows, 0, chunk.rows.count);
     foreignCount += chunk.foreignCount;
   }
+  checkAttributes(rows.packed(), options);
+  const load = begin(partition, rows.count);
+  load.append(rows.packed());
   const blobs = { manifest: undefined, journal, journalRows: 0 };
-  return { rows: rows.packed(), foreignCount, blobs, damage };
+  return { partition, rows: rows.count, load, foreignCount, blobs, damage };
 }
 
 /** undefined: of another model version. */
 async function loadBlobs(
-  store: RecordStore,
   partition: number,
   journal: number,
-  kind: RowKind,
+  options: LoadOptions,
 ): Promise<LoadedPartition | undefined> {
+  const { store, kind, staging, begin } = options;
   const modelTag = kind.modelTag.toString(16);
   const manifest = (await store.blobs.manifest(partition)) ?? noBlobs(modelTag);
   if (manifest.modelTag !== modelTag) return undefined;
   const merger = new RowMerger(kind.widths);
-  let { foreignCount } = manifest;
+  let { foreignCount, rows } = manifest;
   for await (const entries of store.blobs.journal(partition, manifest.journal, journal, kind)) {
     for (const entry of entries) {
       if (entry === undefined) return undefined;
       merger.addChanges(entry);
       foreignCount += entry.foreignCountChange;
+      rows += entry.rows.count - 2 * entry.removedCount;
     }
   }
-  const rows = new RowBuilder(kind.widths, manifest.rows + merger.changedRows);
-  for await (const block of checkedBlocks(store, partition, manifest, kind)) merger.merge(block, rows);
-  merger.finish(rows);
+  const load = begin(partition, Math.max(0, rows));
+  const pass = (produce: (sink: RowSink) => void) => {
+    staging.clear();
+    produce(staging);
+    const some = staging.packed();
+    checkAttributes(some, options);
+    load.append(some);
+  };
+  try {
+    for await (const block of checkedBlocks(store, partition, manifest, kind)) {
+      pass((sink) => merger.merge(block, sink));
+    }
+    pass((sink) => merger.finish(sink));
+  } catch (error) {
+    load.abandon();
+    throw error;
+  }
   const blobs = { manifest, journal, journalRows: merger.changedRows };
-  return { rows: rows.packed(), foreignCount, blobs, damage: undefined };
+  return { partition, rows, load, foreignCount, blobs, damage: undefined };
+}
+
+/** Sets are stored with the first image that has them. */
+function checkAttributes({ attributes, count }: PackedRows, { attributeSets }: LoadOptions): void {
+  for (let i = 0; i < count; i++) {
+    if ((attributes[i] as number) >= attributeSets)
+      throw new KinscanError('CORRUPT_RECORD', 'a stored image names an attribute set that is not stored');
+  }
 }
 
 /** The blocks of a manifest, which must hold as many rows as it says. @throws KinscanError CORRUPT_RECORD */
@@ -103,9 +143,12 @@ export async function* checkedBlocks(
   let rows = 0;
   for await (const block of store.blobs.blocks(partition, manifest, kind.widths)) {
     rows += block.count;
+    if (rows > manifest.rows) break;
     yield block;
   }
-  if (rows !== manifest.rows) throw new KinscanError('CORRUPT_RECORD', 'the stored blobs miss rows');
+  if (rows !== manifest.rows) {
+    throw new KinscanError('CORRUPT_RECORD', 'the stored blobs hold more or fewer rows than they should');
+  }
 }
 
 /** Rows of some tie entries, and how many images of other model versions they name. */

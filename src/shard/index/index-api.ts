@@ -138,6 +138,19 @@ export interface ShardIndexOptions {
   readonly tuning?: IndexTuning;
 }
 
+/** The rows of a partition on their way into the index. */
+export interface PartitionLoad {
+  /**
+   * Copies the next rows; `rows` may be reused then.
+   * @throws KinscanError INVALID_ARGUMENT where they do not fit their count, the code lengths or the room asked for
+   */
+  append(rows: PackedRows): void;
+  /** The partition holds exactly the rows appended, and is searchable. */
+  done(): void;
+  /** Instead of done(): the index is as it was. */
+  abandon(): void;
+}
+
 /** The in-memory codes of the partitions of one shard server, and exact search over them (docs/search.md). */
 export interface ShardIndex {
   /**
@@ -147,6 +160,15 @@ export interface ShardIndex {
    *   large
    */
   load(partition: number, rows: PackedRows): void;
+
+  /**
+   * The same in pieces, so that nobody needs to hold all rows of a partition beside the index.
+   * @param room `rows` at most; the numbers of their attribute sets are below `attributesEnd`
+   */
+  beginLoad(
+    partition: number,
+    room: { readonly rows: number; readonly attributesEnd: number },
+  ): PartitionLoad;
 
   /**
    * Adds and removes rows, in order; a remove may name a row that this very call adds. An upsert is remove(old) and

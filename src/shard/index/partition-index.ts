@@ -1,6 +1,6 @@
 import { KinscanError } from '../../core/errors.js';
 import type { WorkerPool } from '../../runtime/worker-pool.js';
-import { attributeCapacityFor } from './attribute-capacity.js';
+import { attributeCapacityFor, attributesEnd } from './attribute-capacity.js';
 import { deltaRowsFor } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
 import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
@@ -50,11 +50,23 @@ export class PartitionIndex {
   #waitingApply: Promise<void> | undefined;
   #dropped = false;
 
-  /** @param attributesEnd the rows' attribute sets have numbers below this */
-  constructor(options: PartitionIndexOptions, rows: PackedRows, attributesEnd: number) {
+  /** Without rows: append(), then start(). @param room for so many rows with attribute sets below `attributesEnd` */
+  constructor(options: PartitionIndexOptions, room: Room) {
     this.#options = options;
-    this.#segment = this.#loadSegment(rows, attributesEnd);
-    if (rows.count > options.deltaRowsMin) this.#startRebuild();
+    this.#segment = this.#emptySegment(room);
+  }
+
+  /** Copies rows to the delta. @throws KinscanError INVALID_ARGUMENT where there is no room for them */
+  append(rows: PackedRows): void {
+    const { deltaCount, layout } = this.#segment;
+    if (deltaCount + rows.count > layout.deltaCapacity || attributesEnd(rows) > layout.attributeCapacity)
+      throw new KinscanError('INVALID_ARGUMENT', 'more rows or attribute sets than there is room for');
+    this.#segment.appendPacked(rows);
+  }
+
+  /** All rows were appended. */
+  start(): void {
+    if (this.#segment.deltaCount > this.#options.deltaRowsMin) this.#startRebuild();
   }
 
   snapshot(): SegmentSnapshot {
@@ -182,9 +194,9 @@ export class PartitionIndex {
     segment.retire(() => this.#options.reserve.give(segment.memory));
   }
 
-  #loadSegment(rows: PackedRows, attributesEnd: number): Segment {
+  #emptySegment(room: Room): Segment {
     const { codeBits, fineCodeBits, slots, deltaRowsMin, reserve } = this.#options;
-    const spareRows = deltaRowsFor(rows.count, deltaRowsMin);
+    const spareRows = deltaRowsFor(room.rows, deltaRowsMin);
     const shape: SegmentShape = {
       codeBits,
       fineCodeBits,
@@ -193,17 +205,15 @@ export class PartitionIndex {
       groups: 0,
       grouped: false,
       chunks: [],
-      deltaCapacity: rows.count + spareRows,
+      deltaCapacity: room.rows + spareRows,
       tombstoneCapacity: spareRows,
       attributeSets: 0,
-      attributeCapacity: attributeCapacityFor(attributesEnd),
+      attributeCapacity: attributeCapacityFor(room.attributesEnd),
     };
     const layout = layOutSegment(shape);
     const memory = memoryFor(layout.byteLength, reserve.take(layout.byteLength));
     clearSegment(layout, memory);
-    const segment = new Segment(this.#options.nextSegmentId(), layout, memory);
-    segment.appendPacked(rows);
-    return segment;
+    return new Segment(this.#options.nextSegmentId(), layout, memory);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   IndexQuery,
   IndexRow,
   PackedRows,
+  PartitionLoad,
   ShardIndex,
   ShardIndexOptions,
   ShardIndexStats,
@@ -91,19 +92,22 @@ class WorkerShardIndex implements ShardIndex {
   }
 
   load(partition: number, rows: PackedRows): void {
+    const load = this.beginLoad(partition, { rows: rows.count, attributesEnd: attributesEnd(rows) });
+    try {
+      load.append(rows);
+    } catch (error) {
+      load.abandon();
+      throw error;
+    }
+    load.done();
+  }
+
+  beginLoad(
+    partition: number,
+    room: { readonly rows: number; readonly attributesEnd: number },
+  ): PartitionLoad {
+    checkAttributes(room.attributesEnd - 1);
     const { codeBits, fineCodeBits, searchThreads, tuning } = this.#options;
-    const fits =
-      rows.tieKeys.length >= rows.count &&
-      rows.codes.length === rows.count * packedBytes(codeBits) &&
-      rows.attributes.length >= rows.count &&
-      rows.fineCodes.length === rows.count * packedBytes(fineCodeBits);
-    if (!fits)
-      throw new KinscanError(
-        'INVALID_ARGUMENT',
-        'the packed rows do not fit their count and the code lengths',
-      );
-    const end = attributesEnd(rows);
-    checkAttributes(end - 1);
     const options = {
       partition,
       codeBits,
@@ -117,8 +121,19 @@ class WorkerShardIndex implements ShardIndex {
       builds: this.#builds,
       reserve: this.#reserve,
     };
-    this.drop(partition);
-    this.#partitions.set(partition, new PartitionIndex(options, rows, end));
+    const loaded = new PartitionIndex(options, room);
+    return {
+      append: (rows) => {
+        checkFit(rows, this.#options);
+        loaded.append(rows);
+      },
+      done: () => {
+        this.drop(partition);
+        this.#partitions.set(partition, loaded);
+        loaded.start();
+      },
+      abandon: () => loaded.drop(),
+    };
   }
 
   async apply(partition: number, changes: readonly IndexChange[]): Promise<void> {
@@ -227,6 +242,19 @@ function checkPlace({ distance, fineDistance, tieKey }: IndexPlace): void {
   if (!areDistances || tieKey < 0n || tieKey >= 1n << 64n) {
     throw new KinscanError('INVALID_ARGUMENT', 'a place has two distances in bits and a 64-bit tie key');
   }
+}
+
+function checkFit(
+  rows: PackedRows,
+  { codeBits, fineCodeBits }: Pick<ShardIndexOptions, 'codeBits' | 'fineCodeBits'>,
+): void {
+  const fits =
+    rows.tieKeys.length >= rows.count &&
+    rows.codes.length === rows.count * packedBytes(codeBits) &&
+    rows.attributes.length >= rows.count &&
+    rows.fineCodes.length === rows.count * packedBytes(fineCodeBits);
+  if (fits) return;
+  throw new KinscanError('INVALID_ARGUMENT', 'the packed rows do not fit their count and the code lengths');
 }
 
 function wordPadded(code: Uint8Array, bits: number): Uint8Array {

@@ -48,6 +48,7 @@ export class RowMerger {
   /** Merges the next block. @throws KinscanError CORRUPT_RECORD where a removed row is not there */
   merge(block: RowColumns, sink: RowSink): void {
     const changes = this.#sortedChanges();
+    if (this.#next === this.#order.length) return sink.append(block, 0, block.count);
     const words = tieKeyWords(block);
     let at = 0;
     while (this.#next < this.#order.length) {

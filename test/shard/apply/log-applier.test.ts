@@ -202,7 +202,7 @@ describe('a write that fails', () => {
       model: MODEL,
       partitionCount: PARTITION_COUNT,
     });
-    for (const partition of PARTITIONS) await applier.host(partition);
+    await applier.host(...PARTITIONS);
     return applier;
   }
 
