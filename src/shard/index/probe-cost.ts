@@ -7,11 +7,11 @@ export const CHUNK_BITS_MAX = 22;
  */
 const SCAN_WORD_NS = 0.5;
 /** Looking a value of a chunk up: its place in the table, and its list. */
-const BUCKET_NS = 30;
+const BUCKET_NS = 24;
 /** A code somewhere in memory. */
-const CANDIDATE_NS = 16;
+const CANDIDATE_NS = 13;
 /** A code beside the one before it. */
-const SORTED_CANDIDATE_NS = 7;
+const SORTED_CANDIDATE_NS = 6;
 
 /** A chunk as its costs depend on it. */
 export interface ChunkCosts {
