@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { KinscanError } from '../../src/core/errors.js';
 import { packEmbeddings } from '../../src/core/packed-codes.js';
 import { SMALL_CHANGE } from '../../src/model/augmentation.js';
 import { calibrateHashLayer } from '../../src/model/calibrate-hash-layer.js';
@@ -70,6 +71,17 @@ describe('settling the head', () => {
       const same = values.every((value, at) => value === after.get(name)?.[at]);
       assert.equal(same, name.startsWith('conv'), name);
     }
+    trainable.close();
+  });
+
+  it('says that the loss is not a number', async () => {
+    const broken = new Map(initialWeights(network, 1));
+    broken.set('fc2/bias', new Float32Array(settings.codeBits).fill(NaN));
+    const trainable = new TrainableNetwork(network, broken);
+    await assert.rejects(
+      settleHead(trainable, contextWith()),
+      (error) => error instanceof KinscanError && error.code === 'TRAINING_DIVERGED',
+    );
     trainable.close();
   });
 

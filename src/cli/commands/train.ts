@@ -51,7 +51,7 @@ interface TrainFlags {
 /** `kinscan train`: trains a model on folders `<class>/<image>`. */
 export function registerTrain(program: Command): void {
   const defaults = DEFAULT_TRAINING_SETTINGS;
-  program
+  const command = program
     .command('train')
     .description('train a hashing network on folders <class>/<image>')
     .requiredOption('--data <dir>', 'folder with one sub-folder of images per class')
@@ -107,32 +107,8 @@ export function registerTrain(program: Command): void {
       defaults.learningRateStep,
     )
     .option('--momentum <m>', '', number, defaults.momentum)
-    .option('--weight-decay <d>', '', number, defaults.weightDecay)
-    .option(
-      '--rotate <degrees>',
-      'augmentation: rotate up to this far, either way',
-      number,
-      defaults.augmentation.rotationDegrees,
-    )
-    .option(
-      '--shift <share>',
-      'augmentation: shift up to this share of the side',
-      number,
-      defaults.augmentation.shift,
-    )
-    .option(
-      '--scale <share>',
-      'augmentation: zoom up to this share, in or out',
-      number,
-      defaults.augmentation.scale,
-    )
-    .option(
-      '--intensity <share>',
-      'augmentation: change brightness and contrast',
-      number,
-      defaults.augmentation.intensity,
-    )
-    .option('--noise <share>', 'augmentation: deviation of added noise', number, defaults.augmentation.noise)
+    .option('--weight-decay <d>', '', number, defaults.weightDecay);
+  addAugmentationOptions(command)
     .option(
       '--validation <share>',
       'share of every class held out to choose the best weights by',
@@ -158,6 +134,22 @@ export function registerTrain(program: Command): void {
     .option('--resume', 'go on from the checkpoint in --out')
     .option('--json', 'print the final metrics as one JSON document')
     .action(runTrain);
+}
+
+/** `--rotate`, `--shift`, `--scale`, `--intensity`, `--noise`. */
+function addAugmentationOptions(command: Command): Command {
+  const none = DEFAULT_TRAINING_SETTINGS.augmentation;
+  return command
+    .option(
+      '--rotate <degrees>',
+      'augmentation: rotate up to this far, either way',
+      number,
+      none.rotationDegrees,
+    )
+    .option('--shift <share>', 'augmentation: shift up to this share of the side', number, none.shift)
+    .option('--scale <share>', 'augmentation: zoom up to this share, in or out', number, none.scale)
+    .option('--intensity <share>', 'augmentation: change brightness and contrast', number, none.intensity)
+    .option('--noise <share>', 'augmentation: deviation of added noise', number, none.noise);
 }
 
 async function runTrain(flags: TrainFlags): Promise<void> {
