@@ -108,6 +108,16 @@ describe('kinscan experiment, at toy size', () => {
     assert.equal(reused.filter((one) => one).length, 4 + 1);
   });
 
+  it('trains the shared trunk once, and every network goes on from it', async () => {
+    const outFolder = join(root, 'trunk');
+    const budget = { iterations: 1, trunkIterations: 2, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: true };
+    const { result } = await run(findExperiment('fig6'), { outFolder, budget });
+    assert.equal(result.measurements.length, 5);
+    const kept = await readdir(join(outFolder, 'measurements'));
+    assert.equal(kept.filter((file) => file.startsWith('trunk-')).length, 1);
+    assert.ok(result.measurements.every(({ trainingImages }) => trainingImages === 39));
+  });
+
   it('measures anew with another seed', async () => {
     const outFolder = join(root, 'seeds');
     await run(SMALL, { outFolder });
