@@ -53,7 +53,13 @@ describe('kinscan experiment, at toy size', () => {
       queryCount: 9,
       seed: 1,
       inputSize: 16,
-      budget: { iterations: 3, trunkIterations: 0, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: false },
+      budget: {
+        iterations: 3,
+        trunkIterations: 0,
+        batchSize: 12,
+        augmentation: NO_AUGMENTATION,
+        mirror: false,
+      },
       top: 10,
       command: 'kinscan experiment',
       hardware: 'a test',
@@ -110,7 +116,13 @@ describe('kinscan experiment, at toy size', () => {
 
   it('trains the shared trunk once, and every network goes on from it', async () => {
     const outFolder = join(root, 'trunk');
-    const budget = { iterations: 1, trunkIterations: 2, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: true };
+    const budget = {
+      iterations: 1,
+      trunkIterations: 2,
+      batchSize: 12,
+      augmentation: NO_AUGMENTATION,
+      mirror: true,
+    };
     const { result } = await run(findExperiment('fig6'), { outFolder, budget });
     assert.equal(result.measurements.length, 5);
     const kept = await readdir(join(outFolder, 'measurements'));
