@@ -41,11 +41,11 @@ const AGAINST_DEEP = ['kinscan', 'dnnh', 'plain', 'cnnh', 'dh'];
 
 /** Learning rates that each deep method is tried with. */
 const RATES: Readonly<Record<string, readonly number[]>> = {
-  dh: [0.000001, 0.00001, 0.0001],
-  dnnh: [0.001, 0.003, 0.01],
-  cnnh: [0.001, 0.003, 0.01],
-  kinscan: [0.0003, 0.001, 0.003],
-  plain: [0.0003, 0.001, 0.003],
+  dh: [0.0000001, 0.0000003, 0.000001, 0.00001],
+  dnnh: [0.0001, 0.0003, 0.001, 0.003],
+  cnnh: [0.0001, 0.0003, 0.001, 0.003],
+  kinscan: [0.0003, 0.0005, 0.001, 0.003],
+  plain: [0.0003, 0.0005, 0.001, 0.003],
 };
 
 const rateVariants = Object.entries(RATES).flatMap(([method, rates]) =>

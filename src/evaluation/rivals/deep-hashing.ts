@@ -8,7 +8,7 @@ const HYPER_PARAMETERS = {
   alpha: 1,
   /** Weight of orthogonality of the hash layer. */
   lambda2: 0.001,
-  learningRate: 0.000001,
+  learningRate: 0.0000001,
 } as const;
 
 /**

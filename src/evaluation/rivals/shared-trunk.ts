@@ -24,7 +24,9 @@ export async function sharedTrunk(
   const path = join(folder, `trunk-${keyOf(training, seed, budget)}.f32`);
   const stored = await readFile(path).catch(() => undefined);
   const { inputSize, classNames } = training.images;
-  const specs = hashingNetwork({ inputSize, codeBits: 8 }).parameters.filter(({ name }) => !isHashLayer(name));
+  const specs = hashingNetwork({ inputSize, codeBits: 8 }).parameters.filter(
+    ({ name }) => !isHashLayer(name),
+  );
   const valueCount = specs.reduce((sum, { shape }) => sum + sizeOfShape(shape), 0);
   if (stored?.length === 4 * valueCount) {
     const values = new Float32Array(Uint8Array.from(stored).buffer);

@@ -53,7 +53,13 @@ describe('kinscan experiment, at toy size', () => {
       queryCount: 9,
       seed: 1,
       inputSize: 16,
-      budget: { iterations: 3, trunkIterations: 0, batchSize: 12, augmentation: NO_AUGMENTATION, mirror: false },
+      budget: {
+        iterations: 3,
+        trunkIterations: 0,
+        batchSize: 12,
+        augmentation: NO_AUGMENTATION,
+        mirror: false,
+      },
       top: 10,
       command: 'kinscan experiment',
       hardware: 'a test',
@@ -106,6 +112,22 @@ describe('kinscan experiment, at toy size', () => {
     assert.equal(new Set(names).size, names.length);
     // The first row of each of the five groups is the method as it is; one of the five is measured.
     assert.equal(reused.filter((one) => one).length, 4 + 1);
+  });
+
+  it('trains the shared trunk once, and every network goes on from it', async () => {
+    const outFolder = join(root, 'trunk');
+    const budget = {
+      iterations: 1,
+      trunkIterations: 2,
+      batchSize: 12,
+      augmentation: NO_AUGMENTATION,
+      mirror: true,
+    };
+    const { result } = await run(findExperiment('fig6'), { outFolder, budget });
+    assert.equal(result.measurements.length, 5);
+    const kept = await readdir(join(outFolder, 'measurements'));
+    assert.equal(kept.filter((file) => file.startsWith('trunk-')).length, 1);
+    assert.ok(result.measurements.every(({ trainingImages }) => trainingImages === 39));
   });
 
   it('measures anew with another seed', async () => {
