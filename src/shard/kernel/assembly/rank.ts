@@ -59,6 +59,7 @@ function isBeforeCursor(s: usize, r: u32, tieKey: u64): bool {
 function rankGroup(s: usize, from: u32, to: u32, d: u32): void {
   if (!load<u32>(s, FINE)) rankByTieKey(s, from, to, d);
   else if (fineWords == 4) rankFine4(s, from, to, d);
+  else if (fineWords == 8) rankFine8(s, from, to, d);
   else rankFine(s, from, to, d);
 }
 
@@ -98,7 +99,7 @@ function rankFine(s: usize, from: u32, to: u32, d: u32): void {
   }
 }
 
-// The same for 256-bit fine codes, the default, with the query in locals, and two runs side by side as scan1 has them.
+// The same for 256-bit fine codes, with the query in locals, and two runs side by side as scan1 has them.
 function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
   const q0 = load<u64>(s, FINE_QUERY);
   const q1 = load<u64>(s, FINE_QUERY + 8);
@@ -129,6 +130,35 @@ function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
     const d0 = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
     if (d0 <= span) span = considerRow(s, row, first + d0) - first;
   }
+}
+
+// The same for 512-bit fine codes, those of the default model.
+function rankFine8(s: usize, from: u32, to: u32, d: u32): void {
+  const q0 = load<u64>(s, FINE_QUERY);
+  const q1 = load<u64>(s, FINE_QUERY + 8);
+  const q2 = load<u64>(s, FINE_QUERY + 16);
+  const q3 = load<u64>(s, FINE_QUERY + 24);
+  const q4 = load<u64>(s, FINE_QUERY + 32);
+  const q5 = load<u64>(s, FINE_QUERY + 40);
+  const q6 = load<u64>(s, FINE_QUERY + 48);
+  const q7 = load<u64>(s, FINE_QUERY + 56);
+  const first = load<u32>(s, AFTER_RANK);
+  const base = (d << 16) - first;
+  let span = worstRank(s) - first;
+  const half: u32 = (to - from) >> 1;
+  const middle = from + half;
+  const next = <usize>half << 6;
+  let p = fines + (<usize>from << 6);
+  let row = from;
+  for (; row < middle; row++, p += 64) {
+    const a = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3)
+      + distance2(p, 32, q4, q5) + distance2(p, 48, q6, q7);
+    const b = base + distance2(p + next, 0, q0, q1) + distance2(p + next, 16, q2, q3)
+      + distance2(p + next, 32, q4, q5) + distance2(p + next, 48, q6, q7);
+    if (a <= span) span = considerRow(s, row, first + a) - first;
+    if (b <= span) span = considerRow(s, row + half, first + b) - first;
+  }
+  if (middle + half < to) rankFine(s, to - 1, to, d);
 }
 
 // Puts a base row into the heap if it may be an answer and is good enough; the new rank of the worst.
