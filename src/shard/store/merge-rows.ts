@@ -86,11 +86,15 @@ export class RowMerger {
     changes: RowColumns,
     sink: RowSink,
   ): void {
+    const first = this.#order.at(this.#next);
+    if ((stored === undefined || stored.from === stored.to) && this.#isLoneAddition(first)) {
+      this.#next++;
+      return sink.append(changes, first, first + 1);
+    }
     const live: RowRef[] = [];
     if (stored !== undefined) {
       for (let row = stored.from; row < stored.to; row++) live.push({ columns: stored.block, row });
     }
-    const first = this.#order.at(this.#next);
     for (; this.#next < this.#order.length; this.#next++) {
       const row = this.#order.at(this.#next);
       if (!this.#sameKey(first, row)) break;
@@ -104,6 +108,12 @@ export class RowMerger {
       live.splice(removed, 1);
     }
     for (const { columns, row } of live) sink.append(columns, row, row + 1);
+  }
+
+  // Whether the next change is an addition and no other has its tie key: nearly all are.
+  #isLoneAddition(row: number): boolean {
+    if (this.#isRemoval[row] === true) return false;
+    return this.#next + 1 === this.#order.length || !this.#sameKey(row, this.#order.at(this.#next + 1));
   }
 
   #sameKey(a: number, b: number): boolean {
