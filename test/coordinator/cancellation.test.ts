@@ -16,8 +16,9 @@ import { AttributeTable } from '../../src/shard/attributes/attribute-table.js';
 import { packAttributes } from '../../src/shard/attributes/attribute-set.js';
 
 const log = createLog('test', 'test', 'silent');
+// for so many hits that it goes by a call of its own; shard-search-stream.test.ts has the others
 const QUERY: ScatterQuery = {
-  ...{ code: { bits: Buffer.alloc(6), codeBits: 48 }, fineCode: null, k: 1, maxDistance: undefined },
+  ...{ code: { bits: Buffer.alloc(6), codeBits: 48 }, fineCode: null, k: 1_000, maxDistance: undefined },
   ...{ ranking: 'RANKING_HAMMING', modelVersion: '', token: [], includeThumbnails: false },
   ...{ filter: null, groupBy: 'GROUP_BY_UNSPECIFIED', after: null },
 };
