@@ -189,7 +189,7 @@ describe('a grouped search', () => {
 
 describe('a range search', () => {
   const within = (query: string, maxDistance: number, filter?: Filter) => {
-    const conditions = filterOf((filter ?? {}));
+    const conditions = filterOf(filter ?? {});
     const { code } = imageOf(query);
     return plainSearch(images, {
       ...{ code, fineCode: undefined, k: Infinity, maxDistance, filter: conditions, groupBy: undefined },
