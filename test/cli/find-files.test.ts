@@ -13,22 +13,22 @@ async function relativePaths(given: string): Promise<string[]> {
 }
 
 describe('finding the files to ingest', () => {
-  it('walks folders in name order and names files by their path below the folder', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('walks folders in name order and names files by their path below the folder', async () => {
+    const folder = await temporaryFolder();
     mkdirSync(path.join(folder, 'b', 'deep'), { recursive: true });
     for (const name of ['z.png', 'a.png', 'b/2.png', 'b/deep/1.png'])
       writeFileSync(path.join(folder, name), '');
     assert.deepEqual(await relativePaths(folder), ['a.png', 'b/2.png', 'b/deep/1.png', 'z.png']);
   });
 
-  it('names a single file by its own name', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('names a single file by its own name', async () => {
+    const folder = await temporaryFolder();
     writeFileSync(path.join(folder, 'one.png'), '');
     assert.deepEqual(await relativePaths(path.join(folder, 'one.png')), ['one.png']);
   });
 
-  it('passes over hidden names, follows links to files and never links to folders', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('passes over hidden names, follows links to files and never links to folders', async () => {
+    const folder = await temporaryFolder();
     writeFileSync(path.join(folder, '.DS_Store'), '');
     writeFileSync(path.join(folder, 'real.png'), '');
     symlinkSync('real.png', path.join(folder, 'link.png'));
@@ -37,8 +37,8 @@ describe('finding the files to ingest', () => {
     assert.deepEqual(await relativePaths(folder), ['link.png', 'real.png']);
   });
 
-  it('refuses a path that does not exist', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('refuses a path that does not exist', async () => {
+    const folder = await temporaryFolder();
     await assert.rejects(
       relativePaths(path.join(folder, 'nowhere')),
       (error) => error instanceof KinscanError && error.code === 'INVALID_ARGUMENT',

@@ -8,8 +8,8 @@ import { patientHashKeyOf } from '../../src/cli/up/patient-hash-key.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 
 describe('the patient hash key of a data folder', () => {
-  it('is made once, at random, and readable by its owner alone', async (test) => {
-    const [one, other] = [await temporaryFolder(test), await temporaryFolder(test)];
+  it('is made once, at random, and readable by its owner alone', async () => {
+    const [one, other] = [await temporaryFolder(), await temporaryFolder()];
     const key = patientHashKeyOf(one);
     assert.match(key, /^[0-9a-f]{64}$/);
     assert.equal(patientHashKeyOf(one), key);
@@ -17,8 +17,8 @@ describe('the patient hash key of a data folder', () => {
     assert.equal(statSync(path.join(one, 'patient-hash.key')).mode & 0o777, 0o600);
   });
 
-  it('that is damaged is not replaced silently: hashes would differ from then on', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('that is damaged is not replaced silently: hashes would differ from then on', async () => {
+    const folder = await temporaryFolder();
     writeFileSync(path.join(folder, 'patient-hash.key'), '');
     assert.throws(() => patientHashKeyOf(folder), { code: 'INVALID_ARGUMENT' });
   });

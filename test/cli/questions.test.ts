@@ -127,8 +127,8 @@ describe('questions on the command line', () => {
 });
 
 describe('a metadata file', () => {
-  it('is refused with the line that is wrong', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('is refused with the line that is wrong', async () => {
+    const folder = await temporaryFolder();
     const file = path.join(folder, 'metadata.jsonl');
     const cases = {
       'line 2: is no JSON': '{"path":"a"}\n{',

@@ -17,8 +17,8 @@ import { waitUntil } from '../helpers/wait-until.js';
 const log = createLog('test', 'test', 'silent');
 
 describe('the lock of a data folder', () => {
-  it('keeps a second process out while the first lives, and not after', async (test) => {
-    const dataDir = await temporaryFolder(test);
+  it('keeps a second process out while the first lives, and not after', async () => {
+    const dataDir = await temporaryFolder();
     const holder = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)']);
     writeFileSync(path.join(dataDir, 'kinscan.lock'), String(holder.pid));
     assert.throws(
@@ -33,8 +33,8 @@ describe('the lock of a data folder', () => {
     assert.ok(!existsSync(path.join(dataDir, 'kinscan.lock')));
   });
 
-  it('says clearly that a folder cannot be used', async (test) => {
-    const file = path.join(await temporaryFolder(test), 'a-file');
+  it('says clearly that a folder cannot be used', async () => {
+    const file = path.join(await temporaryFolder(), 'a-file');
     writeFileSync(file, '');
     assert.throws(() => lockDataDir(path.join(file, 'data')), /cannot use the data folder/);
   });
@@ -54,8 +54,8 @@ describe('the ports of a local cluster', () => {
 });
 
 describe('a supervised child', () => {
-  it('is started again when it dies and stays down once stopped', async (test) => {
-    const starts = path.join(await temporaryFolder(test), 'starts');
+  it('is started again when it dies and stays down once stopped', async () => {
+    const starts = path.join(await temporaryFolder(), 'starts');
     const script = `require('fs').appendFileSync(${JSON.stringify(starts)}, process.pid + '\\n'); setTimeout(() => {}, 60000)`;
     const child = new SupervisedChild(
       { name: 'sleeper', command: process.execPath, args: ['-e', script], env: process.env, ipc: false },
@@ -74,8 +74,8 @@ describe('a supervised child', () => {
 });
 
 describe('the watch journal', () => {
-  it('remembers over a restart what was ingested', async (test) => {
-    const file = path.join(await temporaryFolder(test), 'watch', 'journal.json');
+  it('remembers over a restart what was ingested', async () => {
+    const file = path.join(await temporaryFolder(), 'watch', 'journal.json');
     const journal = new WatchJournal(file);
     journal.set('a.png', { sizeBytes: 1, modifiedMs: 2, imageId: 'a.png' });
     journal.set('b.png', { sizeBytes: 1, modifiedMs: 2, imageId: 'b.png' });
@@ -86,8 +86,8 @@ describe('the watch journal', () => {
     assert.deepEqual(again.get('a.png'), { sizeBytes: 1, modifiedMs: 2, imageId: 'a.png' });
   });
 
-  it('starts anew where its file is damaged', async (test) => {
-    const file = path.join(await temporaryFolder(test), 'journal.json');
+  it('starts anew where its file is damaged', async () => {
+    const file = path.join(await temporaryFolder(), 'journal.json');
     writeFileSync(file, '{"half": ');
     assert.deepEqual(new WatchJournal(file).paths(), []);
   });

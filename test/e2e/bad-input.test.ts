@@ -42,8 +42,8 @@ describe('bad input to a running cluster', () => {
 
   after(() => cluster.stop());
 
-  it('gets its own code file by file, while the good files among it are indexed', async (test) => {
-    const folder = await writeMixedFolder(await temporaryFolder(test));
+  it('gets its own code file by file, while the good files among it are indexed', async () => {
+    const folder = await writeMixedFolder(await temporaryFolder());
     const report = await runKinscanJson<IngestDocument>('ingest', folder, '--wait', 'indexed', ...at);
     const codes = Object.fromEntries(
       report.failed.map((failure) => [path.basename(failure.path), failure.code]),
@@ -89,8 +89,8 @@ describe('bad input to a running cluster', () => {
     assert.match(missing.stderr, /DEAD_LETTER_NOT_FOUND/);
   });
 
-  it('in a query is refused with one line and exit code 1', async (test) => {
-    const folder = await writeMixedFolder(await temporaryFolder(test));
+  it('in a query is refused with one line and exit code 1', async () => {
+    const folder = await writeMixedFolder(await temporaryFolder());
     const cases: readonly (readonly [string, string[]])[] = [
       ['INVALID_K', ['--id', 'good-1.png', '-k', '0']],
       ['INVALID_K', ['--id', 'good-1.png', '-k', '1000000000']],

@@ -18,8 +18,8 @@ const IMAGES = 1200;
 const VICTIMS = ['coordinator', 'encoder', 'shard', 'nats'] as const;
 
 describe('SIGKILL in mid-ingest of the coordinator, the encoder, a shard server and nats-server in turn', () => {
-  it('loses no acknowledged image and counts none twice', async (test) => {
-    const folder = path.join(await temporaryFolder(test), 'archive');
+  it('loses no acknowledged image and counts none twice', async () => {
+    const folder = path.join(await temporaryFolder(), 'archive');
     await writeSampleArchive(folder, { count: IMAGES, seed: 7 });
     const cluster = await startTemporaryCluster();
     const grpc = openCoordinatorClient(cluster.address);

@@ -8,8 +8,8 @@ import { runKinscan, runKinscanJson } from '../helpers/run-kinscan.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 
 describe('kinscan up --sample', () => {
-  it('indexes the sample archive, answers from the command line, and loses nothing over a restart', async (test) => {
-    const dataDir = await temporaryFolder(test);
+  it('indexes the sample archive, answers from the command line, and loses nothing over a restart', async () => {
+    const dataDir = await temporaryFolder();
     const cluster = await startTemporaryCluster({ flags: ['--sample'], dataDir });
     const at = ['--address', cluster.address];
     let before: SearchDocument;

@@ -13,10 +13,10 @@ import { waitUntil } from '../helpers/wait-until.js';
 const CALL = { timeoutMs: 10_000 };
 
 describe('kinscan up --watch', () => {
-  it('indexes new and changed files and deletes removed ones, also what happened while it was down', async (test) => {
-    const root = await temporaryFolder(test);
+  it('indexes new and changed files and deletes removed ones, also what happened while it was down', async () => {
+    const root = await temporaryFolder();
     const dataDir = path.join(root, 'data');
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const file = (name: string) => path.join(folder, name);
     const start = () => startTemporaryCluster({ dataDir, flags: ['--watch', folder] });
     writeFileSync(file('a.png'), await phantomPng(1));

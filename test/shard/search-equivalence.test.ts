@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { hammingDistance } from '../../src/core/code.js';
 import { EMPTY_HIT_LIST, packHitList, type HitList } from '../../src/core/hit-list.js';
@@ -59,19 +59,19 @@ async function askAll(shards: readonly LocalShard[], query: QueryShape): Promise
 }
 
 /** Shard servers with the partitions that a placement over them gives. */
-async function openShards(test: TestContext, count: number): Promise<LocalShard[]> {
+async function openShards(count: number): Promise<LocalShard[]> {
   const ids = Array.from({ length: count }, (_, i) => `s${i}`);
   const { replicas } = spreadPartitions(ids, PARTITION_COUNT);
   return Promise.all(
     ids.map(async (id) => {
       const partitions = replicas.flatMap((servers, partition) => (servers.includes(id) ? [partition] : []));
-      return openLocalShard(await temporaryFolder(test), { model: MODEL, partitions });
+      return openLocalShard(await temporaryFolder(), { model: MODEL, partitions });
     }),
   );
 }
 
 describe('n shards merged', () => {
-  it('answer the same bytes as one shard and as a brute force, over changes, rankings and limits', async (test) => {
+  it('answer the same bytes as one shard and as a brute force, over changes, rankings and limits', async () => {
     const plan = fc.record({
       seed: fc.integer(),
       imageCount: fc.integer({ min: 0, max: 300 }),
@@ -87,7 +87,7 @@ describe('n shards merged', () => {
       fc.asyncProperty(plan, async ({ seed, shardCount, ...settings }) => {
         const random = new Random(seed);
         const { entries, images } = randomLog(random, settings);
-        const [one, many] = await Promise.all([openShards(test, 1), openShards(test, shardCount)]);
+        const [one, many] = await Promise.all([openShards(1), openShards(shardCount)]);
         const all = [...one, ...many];
         try {
           for (let at = 0; at < entries.length; at += 50) {

@@ -34,7 +34,7 @@ describe('kinscan shard', () => {
 
   it('ends with 1 and one line where its port is taken', async (test) => {
     const cluster = await startTestCluster(test, ['s1']);
-    const dataDir = await temporaryFolder({ after: cluster.undo });
+    const dataDir = await temporaryFolder();
     const flags = [
       '--nats',
       cluster.nats.address,
@@ -52,7 +52,7 @@ describe('kinscan shard', () => {
 
   it('keeps its name and its images over SIGKILL, and drains on SIGTERM', async (test) => {
     const cluster = await startTestCluster(test, ['s1']);
-    const dataDir = await temporaryFolder({ after: cluster.undo });
+    const dataDir = await temporaryFolder();
     const port = await freePort();
     const httpPort = await freePort();
     const flags = [
@@ -126,7 +126,7 @@ describe('kinscan shard', () => {
 
   it('makes a name for itself once where none is given', async (test) => {
     const cluster = await startTestCluster(test, ['s1']);
-    const dataDir = await temporaryFolder({ after: cluster.undo });
+    const dataDir = await temporaryFolder();
     await cluster.state.followMembers();
     const names = new Set<string>();
     for (let run = 0; run < 2; run++) {

@@ -91,7 +91,7 @@ export interface TestShard {
 }
 
 export async function startTestShard(cluster: TestCluster, id: string, dataDir?: string): Promise<TestShard> {
-  const folder = dataDir ?? (await temporaryFolder({ after: cluster.undo }));
+  const folder = dataDir ?? (await temporaryFolder());
   const argv = ['--nats', cluster.nats.address, '--port', '0', '--id', id, '--data-dir', folder];
   const config = resolveConfig(SHARD_CONFIG, { argv, env: {} });
   const shard = await startShard(config, quietLog);

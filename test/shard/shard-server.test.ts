@@ -215,7 +215,7 @@ describe('a shard server', () => {
       ['s1', await startTestShard(cluster, 's1')],
       ['s2', await startTestShard(cluster, 's2')],
     ]);
-    const local = await openLocalShard(await temporaryFolder({ after: cluster.undo }));
+    const local = await openLocalShard(await temporaryFolder());
     cluster.undo(local.close);
     const random = new Random(7);
     let sequence = 0;

@@ -27,14 +27,14 @@ async function storedNumbers({ store }: LocalShard, ids: readonly string[]): Pro
 }
 
 describe('numbers of attribute sets', () => {
-  it('are the same after every restart, whatever came in one batch and whichever writes failed', async (test) => {
+  it('are the same after every restart, whatever came in one batch and whichever writes failed', async () => {
     const batches = fc.array(
       fc.record({ series: fc.array(fc.nat({ max: 300 }), { maxLength: 150 }), fails: fc.boolean() }),
       { minLength: 1, maxLength: 6 },
     );
     await fc.assert(
       fc.asyncProperty(batches, async (plan) => {
-        const folder = await temporaryFolder(test);
+        const folder = await temporaryFolder();
         const stored = new Map<number, number>();
         for (const { series, fails } of plan) {
           const store = await RecordStore.open(folder, 4, OPTIONS);
@@ -56,7 +56,7 @@ describe('numbers of attribute sets', () => {
   });
 
   it('are written with the batch that needs them, and stand in the tie entries', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const shard = await openLocalShard(folder);
     const ids = Array.from({ length: 3 * SETS_PER_PAGE }, (_, i) => `image ${i}`);
     for (let at = 0; at < ids.length; at += 50) {
@@ -81,8 +81,8 @@ describe('numbers of attribute sets', () => {
     });
   });
 
-  it('are CORRUPT_RECORD where a page is damaged or missing', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('are CORRUPT_RECORD where a page is damaged or missing', async () => {
+    const folder = await temporaryFolder();
     const store = await RecordStore.open(folder, 4, OPTIONS);
     const numbers = await AttributeNumbers.load(store);
     for (let series = 0; series < 200; series++) numbers.intern(setOf(series));

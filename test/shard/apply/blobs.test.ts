@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { KinscanError } from '../../../src/core/errors.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
@@ -119,7 +119,7 @@ async function searchAll({ search, applier }: LocalShard): Promise<string[]> {
 }
 
 describe('blobs', () => {
-  it('say what the tie entries say, after any history, whenever blobs were written', async (test) => {
+  it('say what the tie entries say, after any history, whenever blobs were written', async () => {
     const plan = fc.record({
       steps: fc.array(anyStep, { minLength: 1, maxLength: 120 }),
       batchLength: fc.integer({ min: 1, max: 30 }),
@@ -129,7 +129,7 @@ describe('blobs', () => {
     });
     await fc.assert(
       fc.asyncProperty(plan, async ({ steps, batchLength, limits, restartEvery, settles }) => {
-        const folder = await temporaryFolder(test);
+        const folder = await temporaryFolder();
         const blobEvents = new BlobRecorder();
         const open = () => openLocalShard(folder, { blobEvents, journalLimits: limits });
         let shard = await open();
@@ -154,12 +154,12 @@ describe('blobs', () => {
     );
   });
 
-  it('are whole after the process died at any write, before or after it', async (test) => {
+  it('are whole after the process died at any write, before or after it', async () => {
     const steps = fc.sample(anyStep, { numRuns: 60, seed: 4 });
     const entries = entriesOf(steps);
     let writes = 0;
     for (let killAt = 1; ; killAt++) {
-      const folder = await temporaryFolder(test);
+      const folder = await temporaryFolder();
       const counter = { writes: 0, killAt, after: killAt % 2 === 0 };
       const blobEvents = new BlobRecorder();
       const wrap = (store: RecordStore) => dyingStore(store, counter);
@@ -183,7 +183,7 @@ describe('blobs', () => {
   });
 
   it('of another model version are written again from the tie entries', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const shard = await openLocalShard(folder, { journalLimits: OFTEN });
     for (let i = 1; i <= 40; i++) {
       await shard.applier.apply([recordEntry(i, recordOf(`image ${i}`, i, Buffer.from([i & 3, 0])))]);
@@ -245,8 +245,8 @@ async function applyUntilDeath({ applier }: LocalShard, entries: readonly RawEnt
 }
 
 /** A folder with blobs and a journal behind them in every partition, and what is found in it. */
-async function folderWithBlobs(test: TestContext) {
-  const folder = await temporaryFolder(test);
+async function folderWithBlobs() {
+  const folder = await temporaryFolder();
   const shard = await openLocalShard(folder, {
     journalLimits: { entriesMax: Infinity, rowsMin: 20, rowsShare: 1 },
   });
@@ -305,7 +305,7 @@ const DAMAGES: Record<string, Damage> = {
 describe('damaged blobs', () => {
   for (const [what, damage] of Object.entries(DAMAGES)) {
     it(`(${what}) are told, made again from the tie entries, and whole after that`, async (test) => {
-      const before = await folderWithBlobs(test);
+      const before = await folderWithBlobs();
       const database = await RocksDatabase.open(before.folder, OPTIONS);
       await damage(database, before);
       await database.close();
@@ -327,7 +327,7 @@ describe('damaged blobs', () => {
   }
 
   it('are found by a compaction, too, and made again while batches go on', async (test) => {
-    const { folder, manifest } = await folderWithBlobs(test);
+    const { folder, manifest } = await folderWithBlobs();
     const events = new BlobRecorder();
     const shard = await openLocalShard(folder, { blobEvents: events, journalLimits: OFTEN });
     await shard.applier.blobsSettled();
@@ -351,8 +351,8 @@ describe('damaged blobs', () => {
     assert.deepEqual([events.damaged.length, events.failures], [1, []]);
   });
 
-  it('are CORRUPT_RECORD where a tie entry is damaged as well', async (test) => {
-    const { folder } = await folderWithBlobs(test);
+  it('are CORRUPT_RECORD where a tie entry is damaged as well', async () => {
+    const { folder } = await folderWithBlobs();
     const id = Array.from({ length: 150 }, (_, i) => `image ${i + 1}`).find(
       (one) => partitionOfId(one) === 1,
     );

@@ -20,7 +20,7 @@ const PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => par
 const recordCodec = messageCodec<ImageRecord, ImageRecord__Output>('ImageRecord');
 
 async function testShard(test: TestContext): Promise<LocalShard & { reopen(): Promise<LocalShard> }> {
-  const folder = await temporaryFolder(test);
+  const folder = await temporaryFolder();
   let shard = await openLocalShard(folder);
   test.after(() => shard.close());
   const reopen = async () => {
@@ -231,7 +231,7 @@ describe('a write that fails', () => {
 });
 
 describe('applying any log', () => {
-  it('gives the state of the greatest revisions, whatever the batches, replays and restarts', async (test) => {
+  it('gives the state of the greatest revisions, whatever the batches, replays and restarts', async () => {
     const ids = ['a', 'b', 'a#1', 'a#2', 'a#3', 'b#1'];
     const step = fc.record({
       kind: fc.constantFrom('record', 'record', 'record', 'removal'),
@@ -246,7 +246,7 @@ describe('applying any log', () => {
     });
     await fc.assert(
       fc.asyncProperty(plan, async ({ steps, batchLengths, replayFrom, restart }) => {
-        const folder = await temporaryFolder(test);
+        const folder = await temporaryFolder();
         const entries = steps.map(({ kind, imageId, revision }, i) =>
           kind === 'record'
             ? recordEntry(i + 1, recordOf(imageId, revision, codeOfRevision(revision)))
@@ -314,7 +314,7 @@ function expectedAfter(steps: readonly { kind: string; imageId: string; revision
 
 describe('a crash', () => {
   it('in the middle of applying loses nothing and applies nothing twice', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const total = 2_000;
     const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
     const script = `

@@ -34,7 +34,7 @@ function indexHits(rows: readonly (readonly [tieKey: bigint, distance: number])[
 
 describe('resolving hits', () => {
   it('gives ids that share a tie key in the order of their bytes, each once and only at its own distance', async (test) => {
-    const { store, close } = await openLocalShard(await temporaryFolder(test));
+    const { store, close } = await openLocalShard(await temporaryFolder());
     test.after(close);
     const shared = [
       stateOf('b', [1, 0]),
@@ -63,7 +63,7 @@ describe('resolving hits', () => {
   });
 
   it('says so where a hit has no image any more, or one at another distance', async (test) => {
-    const { store, close } = await openLocalShard(await temporaryFolder(test));
+    const { store, close } = await openLocalShard(await temporaryFolder());
     test.after(close);
     const states = [stateOf('moved', [0xff, 0])];
     await store.commit({ ...NO_CHANGE, tieEntries: [{ partition: 0, tieKey: 1n, states }] });
@@ -79,7 +79,7 @@ describe('resolving hits', () => {
 
 describe('searching while images change', () => {
   it('never shows an image twice, at a distance it never had, or a hole, and ends up exact', async (test) => {
-    const shard = await openLocalShard(await temporaryFolder(test));
+    const shard = await openLocalShard(await temporaryFolder());
     test.after(() => shard.close());
     const random = new Random(20_260_101);
     const ids = Array.from({ length: 40 }, (_, i) => `image ${i}`);
@@ -139,7 +139,7 @@ describe('searching while images change', () => {
   });
 
   it('makes changes wait where they keep getting in between', async (test) => {
-    const { applier, store, index, close } = await openLocalShard(await temporaryFolder(test));
+    const { applier, store, index, close } = await openLocalShard(await temporaryFolder());
     test.after(close);
     let revision = 1;
     const next = () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { EMPTY_HIT_LIST, packHitList, unpackHitList, type HitList } from '../../../src/core/hit-list.js';
 import { mergeHitLists } from '../../../src/core/merge-hit-lists.js';
@@ -56,13 +56,13 @@ function rowsOf(hits: HitList): PlainHit[] {
   });
 }
 
-async function openShards(test: TestContext, count: number): Promise<LocalShard[]> {
+async function openShards(count: number): Promise<LocalShard[]> {
   const ids = Array.from({ length: count }, (_, i) => `s${i}`);
   const { replicas } = spreadPartitions(ids, PARTITION_COUNT);
   return Promise.all(
     ids.map(async (id) => {
       const partitions = replicas.flatMap((servers, partition) => (servers.includes(id) ? [partition] : []));
-      return openLocalShard(await temporaryFolder(test), { model: MODEL, partitions });
+      return openLocalShard(await temporaryFolder(), { model: MODEL, partitions });
     }),
   );
 }
@@ -98,7 +98,7 @@ function randomLog(random: Random, imageCount: number, distinctCodes: number, ab
 }
 
 describe('filtered, grouped and paged searches', () => {
-  it('answer as a plain sort does, however many shard servers there are, over changes', async (test) => {
+  it('answer as a plain sort does, however many shard servers there are, over changes', async () => {
     const plan = fc.record({
       seed: fc.integer(),
       imageCount: fc.integer({ min: 0, max: 250 }),
@@ -111,7 +111,7 @@ describe('filtered, grouped and paged searches', () => {
       fc.asyncProperty(plan, async ({ seed, imageCount, distinctCodes, shardCount, absentOneIn }) => {
         const random = new Random(seed);
         const { entries, images } = randomLog(random, imageCount, distinctCodes, absentOneIn);
-        const [one, many] = [await openShards(test, 1), await openShards(test, shardCount)];
+        const [one, many] = [await openShards(1), await openShards(shardCount)];
         const all = [...one, ...many];
         try {
           while (entries.length > 0) {

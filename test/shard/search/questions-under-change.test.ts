@@ -17,7 +17,7 @@ const IDS = Array.from({ length: 1_000 }, (_, i) => `image ${i}`)
 
 describe('filtered and grouped searches while images change', () => {
   it('answer as one of the states did, although every change brings new attribute sets', async (test) => {
-    const shard = await openLocalShard(await temporaryFolder(test), {
+    const shard = await openLocalShard(await temporaryFolder(), {
       partitions: [0],
       // on a thread, as in a large gallery: changes come between a search's start and its snapshot
       tuning: { inlineRowsMax: 0 },

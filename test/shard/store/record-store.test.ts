@@ -24,7 +24,7 @@ import { temporaryFolder } from '../../helpers/temporary-folder.js';
 const OPTIONS = { cacheBytes: 1 << 20, writeBufferBytes: 1 << 20 };
 
 async function openStore(test: TestContext, folder?: string): Promise<RecordStore> {
-  const store = await RecordStore.open(folder ?? (await temporaryFolder(test)), 4, OPTIONS);
+  const store = await RecordStore.open(folder ?? (await temporaryFolder()), 4, OPTIONS);
   test.after(() => store.close().catch(() => undefined));
   return store;
 }
@@ -46,7 +46,7 @@ function hasCode(code: string) {
 
 describe('record store', () => {
   it('gives back records, tie entries, frames and positions after it was closed and opened again', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const tieKey = tieKeyOf('series#2');
     const position = { sequence: 42, generation: 1, log: '2026-01-01T00:00:00Z', journal: 7 };
     const first = await openStore(test, folder);
@@ -132,7 +132,7 @@ describe('record store', () => {
   });
 
   it('refuses a folder that another process has open, with a clear message', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     await openStore(test, folder);
     const script = `
       import { RecordStore } from ${JSON.stringify(new URL('../../../src/shard/store/record-store.js', import.meta.url).href)};
@@ -144,8 +144,8 @@ describe('record store', () => {
     assert.match(stdout, /^STORE_UNAVAILABLE .*another process has it open/);
   });
 
-  it('refuses a folder of another format, and says what to do', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('refuses a folder of another format, and says what to do', async () => {
+    const folder = await temporaryFolder();
     const database = await RocksDatabase.open(folder, OPTIONS);
     const value = sealValue(Buffer.from(JSON.stringify({ format: 1, partitionCount: 4 })));
     await database.write([{ type: 'put', key: SETTINGS_KEY, value }]);
@@ -155,16 +155,16 @@ describe('record store', () => {
     await assert.rejects(RecordStore.open(folder, 4, OPTIONS), refused);
   });
 
-  it('refuses a folder of a collection with another number of partitions', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('refuses a folder of a collection with another number of partitions', async () => {
+    const folder = await temporaryFolder();
     await (await RecordStore.open(folder, 4, OPTIONS)).close();
     await assert.rejects(RecordStore.open(folder, 8, OPTIONS), hasCode('STORE_UNAVAILABLE'));
     // and lets go of it
     await (await RecordStore.open(folder, 4, OPTIONS)).close();
   });
 
-  it('says CORRUPT_RECORD where the files are damaged', async (test) => {
-    const folder = await temporaryFolder(test);
+  it('says CORRUPT_RECORD where the files are damaged', async () => {
+    const folder = await temporaryFolder();
     await (await RecordStore.open(folder, 4, OPTIONS)).close();
     for (const name of await readdir(folder)) {
       if (name.startsWith('MANIFEST')) await writeFile(path.join(folder, name), 'garbage');
@@ -173,7 +173,7 @@ describe('record store', () => {
   });
 
   it('finds a flipped bit in a stored record', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const database = await RocksDatabase.open(folder, OPTIONS);
     const value = sealValue(Buffer.from('a record that matters'));
     value.writeUInt8(value.readUInt8(9) ^ 1, 9);
@@ -185,7 +185,7 @@ describe('record store', () => {
   });
 
   it('has nothing of a write when the process died before it, and all of it after', async (test) => {
-    const folder = await temporaryFolder(test);
+    const folder = await temporaryFolder();
     const script = `
       import { RecordStore } from ${JSON.stringify(new URL('../../../src/shard/store/record-store.js', import.meta.url).href)};
       const store = await RecordStore.open(${JSON.stringify(folder)}, 4, ${JSON.stringify(OPTIONS)});
