@@ -41,10 +41,12 @@ export class RecordFetcher {
     for (let attempt = 0; pending.length > 0; attempt++) {
       const groups = groupBy(pending, (id) => replicasById.get(id)?.[attempt]);
       pending = [];
-      let failure = new KinscanError('SHARD_UNAVAILABLE', 'no replica of a partition answers');
+      let failure: KinscanError | undefined;
       const outcomes = [...groups].map(async ([shardServer, ids]) => {
         try {
-          if (shardServer === undefined) throw failure;
+          if (shardServer === undefined) {
+            throw failure ?? new KinscanError('SHARD_UNAVAILABLE', 'no replica of a partition answers');
+          }
           for (const record of await this.from(shardServer, ids, what, deadline))
             records.set(record.imageId, record);
         } catch (thrown) {

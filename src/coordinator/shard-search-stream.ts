@@ -1,31 +1,43 @@
 import { isErrorCode, KinscanError } from '../core/errors.js';
 import type { ErrorDetail__Output } from '../generated/kinscan/v1/ErrorDetail.js';
-import type { ShardSearchStreamRequest } from '../generated/kinscan/v1/ShardSearchStreamRequest.js';
-import type { ShardSearchStreamResponse__Output } from '../generated/kinscan/v1/ShardSearchStreamResponse.js';
+import type { ShardSearchCall } from '../generated/kinscan/v1/ShardSearchCall.js';
+import type { ShardSearchReply__Output } from '../generated/kinscan/v1/ShardSearchReply.js';
 import type { ShardSearchRequest } from '../generated/kinscan/v1/ShardSearchRequest.js';
 import type { ShardSearchResponse__Output } from '../generated/kinscan/v1/ShardSearchResponse.js';
+import type { ShardSearchStreamRequest } from '../generated/kinscan/v1/ShardSearchStreamRequest.js';
+import type { ShardSearchStreamResponse__Output } from '../generated/kinscan/v1/ShardSearchStreamResponse.js';
 import type { CallOptions, ClientDuplexStream, GrpcClient } from '../runtime/grpc-client.js';
+import { TurnBatch } from '../runtime/turn-batch.js';
 
 interface Waiting {
   readonly resolve: (response: ShardSearchResponse__Output) => void;
   readonly reject: (error: KinscanError) => void;
 }
 
-type Call = ClientDuplexStream<ShardSearchStreamRequest, ShardSearchStreamResponse__Output>;
+type Stream = ClientDuplexStream<ShardSearchStreamRequest, ShardSearchStreamResponse__Output>;
+
+/** What is to be written on a stream. */
+interface OpenStream {
+  readonly calls: TurnBatch<ShardSearchCall>;
+}
 
 /** Call ids are uint32 and used again after so many: no search is under way for that long. */
 const CALL_IDS = 2 ** 32;
+/** Searches in one message. */
+const CALLS_PER_MESSAGE_MAX = 64;
 
 /**
  * Searches of one shard server over one stream that stays open; a stream that breaks off fails what is under way, and the
  * next search opens another.
  *
- *     search() ──▶ { call id, request } ──▶ shard server ──▶ { call id, response or error } ──▶ whoever waits for it
+ *     search() ──▶ [{ call id, request }] ──▶ shard server ──▶ [{ call id, response or error }] ──▶ whoever waits for it
+ *
+ * A message costs more than a search in it, at both ends, so those of one turn of the event loop travel together.
  */
 export class ShardSearchStream {
   readonly #client: GrpcClient;
   readonly #waiting = new Map<number, Waiting>();
-  #call: Call | undefined;
+  #open: OpenStream | undefined;
   #lastCallId = 0;
 
   constructor(client: GrpcClient) {
@@ -38,7 +50,7 @@ export class ShardSearchStream {
     { timeoutMs, signal }: CallOptions,
   ): Promise<ShardSearchResponse__Output> {
     if (signal?.aborted === true) return Promise.reject(tooLate());
-    const call = (this.#call ??= this.#open());
+    const open = (this.#open ??= this.#openStream());
     const callId = (this.#lastCallId = (this.#lastCallId + 1) % CALL_IDS);
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -48,7 +60,7 @@ export class ShardSearchStream {
       };
       const cancel = () => {
         end();
-        if (call === this.#call) call.write({ callId });
+        if (open === this.#open) open.calls.add({ callId });
         reject(tooLate());
       };
       const timer = setTimeout(cancel, timeoutMs);
@@ -57,31 +69,37 @@ export class ShardSearchStream {
         resolve: (response) => (end(), resolve(response)),
         reject: (error) => (end(), reject(error)),
       });
-      call.write({ callId, search: request, timeoutMs: Math.ceil(timeoutMs) });
+      open.calls.add({ callId, search: request, timeoutMs: Math.ceil(timeoutMs) });
     });
   }
 
-  #open(): Call {
-    const call: Call = this.#client.duplex<ShardSearchStreamRequest, ShardSearchStreamResponse__Output>(
+  #openStream(): OpenStream {
+    const stream: Stream = this.#client.duplex<ShardSearchStreamRequest, ShardSearchStreamResponse__Output>(
       'SearchStream',
     );
-    call.on('data', (reply: ShardSearchStreamResponse__Output) => this.#take(reply));
-    call.on('error', (error: Error) => this.#fail(call, this.#client.streamError(error)));
-    call.on('end', () =>
-      this.#fail(call, new KinscanError('SHARD_UNAVAILABLE', 'the shard server ended its stream')),
+    const calls = new TurnBatch<ShardSearchCall>(CALLS_PER_MESSAGE_MAX, (items) => {
+      if (open === this.#open) stream.write({ calls: items });
+    });
+    const open: OpenStream = { calls };
+    stream.on('data', ({ replies }: ShardSearchStreamResponse__Output) => {
+      for (const reply of replies) this.#take(reply);
+    });
+    stream.on('error', (error: Error) => this.#fail(open, this.#client.streamError(error)));
+    stream.on('end', () =>
+      this.#fail(open, new KinscanError('SHARD_UNAVAILABLE', 'the shard server ended its stream')),
     );
-    return call;
+    return open;
   }
 
-  #take({ callId, result, error }: ShardSearchStreamResponse__Output): void {
+  #take({ callId, result, error }: ShardSearchReply__Output): void {
     const waiting = this.#waiting.get(callId);
     if (result) waiting?.resolve(result);
     else waiting?.reject(errorOf(error));
   }
 
-  #fail(call: Call, error: KinscanError): void {
-    if (call !== this.#call) return;
-    this.#call = undefined;
+  #fail(open: OpenStream, error: KinscanError): void {
+    if (open !== this.#open) return;
+    this.#open = undefined;
     for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
   }
 }

@@ -1,4 +1,6 @@
 import { KinscanError } from '../core/errors.js';
+import type { ShardSearchCall__Output } from '../generated/kinscan/v1/ShardSearchCall.js';
+import type { ShardSearchReply } from '../generated/kinscan/v1/ShardSearchReply.js';
 import type { ShardSearchStreamRequest__Output } from '../generated/kinscan/v1/ShardSearchStreamRequest.js';
 import type { ShardSearchStreamResponse } from '../generated/kinscan/v1/ShardSearchStreamResponse.js';
 import type { ShardSearchRequest__Output } from '../generated/kinscan/v1/ShardSearchRequest.js';
@@ -6,6 +8,10 @@ import type { ShardSearchResponse } from '../generated/kinscan/v1/ShardSearchRes
 import { errorDetailOf } from '../runtime/error-detail.js';
 import type { CallContext, DuplexHandler } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
+import { TurnBatch } from '../runtime/turn-batch.js';
+
+/** Replies in one message. */
+const REPLIES_PER_MESSAGE_MAX = 64;
 
 export interface SearchStreamOptions {
   readonly search: (
@@ -26,10 +32,14 @@ export function searchStreamHandler(
   return (call, signal) => new SearchStream(call, options).serve(signal);
 }
 
+type Reply = ShardSearchReply & { readonly callId: number };
+
 class SearchStream {
   readonly #call: Call;
   readonly #options: SearchStreamOptions;
+  /** By call id, until the reply is written. */
   readonly #underWay = new Map<number, AbortController>();
+  readonly #replies = new TurnBatch<Reply>(REPLIES_PER_MESSAGE_MAX, (replies) => this.#write(replies));
   #onIdle: (() => void) | undefined;
 
   constructor(call: Call, options: SearchStreamOptions) {
@@ -48,7 +58,9 @@ class SearchStream {
       signal.addEventListener('abort', end);
       drainSignal.addEventListener('abort', end);
       this.#call.on('end', end);
-      this.#call.on('data', (message: ShardSearchStreamRequest__Output) => this.#take(message));
+      this.#call.on('data', ({ calls }: ShardSearchStreamRequest__Output) => {
+        for (const call of calls) this.#take(call);
+      });
       if (drainSignal.aborted) end();
     });
     if (signal.aborted) {
@@ -58,7 +70,7 @@ class SearchStream {
     if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
-  #take({ callId, search, timeoutMs }: ShardSearchStreamRequest__Output): void {
+  #take({ callId, search, timeoutMs }: ShardSearchCall__Output): void {
     if (search === null) {
       this.#underWay.get(callId)?.abort(new KinscanError('DEADLINE_EXCEEDED', 'the caller cancelled'));
       return;
@@ -70,23 +82,29 @@ class SearchStream {
 
   async #answer(callId: number, request: ShardSearchRequest__Output, context: CallContext): Promise<void> {
     const { search, drainSignal, log } = this.#options;
-    let reply: ShardSearchStreamResponse;
+    let reply: Reply;
     try {
       if (drainSignal.aborted) throw new KinscanError('DRAINING', 'the shard server is shutting down');
       reply = { callId, result: await search(request, context) };
     } catch (thrown) {
       reply = { callId, error: errorDetailOf(thrown, log) };
     }
-    this.#underWay.delete(callId);
-    if (!context.signal.aborted) this.#write(reply);
-    if (this.#underWay.size === 0) this.#onIdle?.();
+    if (context.signal.aborted) this.#end(callId);
+    else this.#replies.add(reply);
   }
 
   /** A caller that reads slowly is not read either. */
-  #write(reply: ShardSearchStreamResponse): void {
+  #write(replies: Reply[]): void {
     const call = this.#call;
-    if (call.destroyed || call.writableEnded || call.write(reply) || call.isPaused()) return;
-    call.pause();
-    call.once('drain', () => call.resume());
+    if (!call.destroyed && !call.writableEnded && !call.write({ replies }) && !call.isPaused()) {
+      call.pause();
+      call.once('drain', () => call.resume());
+    }
+    for (const { callId } of replies) this.#end(callId);
+  }
+
+  #end(callId: number): void {
+    this.#underWay.delete(callId);
+    if (this.#underWay.size === 0) this.#onIdle?.();
   }
 }

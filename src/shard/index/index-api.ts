@@ -122,7 +122,7 @@ export interface IndexTuning {
   readonly probe?: 'auto' | 'always' | 'never';
   /** A lone query that is expected to compare this many codes is split over free threads. @default 4,000,000 */
   readonly splitCodesMin?: number;
-  /** Galleries of up to so many rows are searched on the calling thread. @default 65,536 */
+  /** Galleries of up to so many rows are searched on the calling thread; 0: no query is, however cheap. @default 65,536 */
   readonly inlineRowsMax?: number;
 }
 

@@ -2,6 +2,7 @@ import { KinscanError } from '../../core/errors.js';
 import type { WorkerPool } from '../../runtime/worker-pool.js';
 import type { AllowedSets } from './allowed-sets.js';
 import type { IndexHits } from './index-api.js';
+import { QueryCost } from './query-cost.js';
 import { PARAM_NUMBERS, packRules } from './query-params.js';
 import {
   SNAPSHOT_NUMBERS,
@@ -30,7 +31,7 @@ export interface QueryQueueOptions {
   readonly queueLengthMax: number;
   /** Codes that a lone query must be expected to compare to be split; each part gets half as many at least. */
   readonly splitCodesMin: number;
-  /** Galleries of up to so many rows are searched at once on the calling thread. */
+  /** Galleries of up to so many rows are searched at once on the calling thread; 0: nothing is. */
   readonly inlineRowsMax: number;
   /** The scratch that is kept for the calling thread. */
   readonly inlineSlot: number;
@@ -53,9 +54,11 @@ interface Waiting {
  *
  *   search() ──▶ [waiting] ──▶ task of up to 16 queries ──▶ one thread, all partitions
  *
- * A gallery of few rows is searched at once, without a thread. A thread round trip costs as much as a small search, so queries that wait together travel together; an idle thread
- * never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots are taken when a task leaves, not when its queries came: what was applied before
- * search() was called is always seen. At most one task per slot runs, and a slot is a scratch in every segment.
+ * A gallery of few rows is searched at once, without a thread, and so is a lone query of a kind that was cheap of late: a
+ * thread round trip costs as much as a small search. For the same reason queries that wait together travel together; an
+ * idle thread never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots
+ * are taken when a task leaves, not when its queries came: what was applied before search() was called is always seen. At
+ * most one task per slot runs, and a slot is a scratch in every segment.
  */
 export class QueryQueue {
   readonly #pool: WorkerPool<IndexTask, SearchTaskResult>;
@@ -67,7 +70,8 @@ export class QueryQueue {
   #runningQueries = 0;
   /** Codes that queries compare, over codes that there are: small where probing works, 1 where all are scanned. */
   #visitedShare = 1;
-
+  readonly #cost = new QueryCost();
+  #hadLoneQuery = false;
   readonly #inline: TaskRunner;
 
   constructor(
@@ -94,8 +98,7 @@ export class QueryQueue {
   /** @throws KinscanError OVERLOADED; signal.reason */
   run(query: PreparedQuery, partitions: readonly number[], signal?: AbortSignal): Promise<IndexHits> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const isSmall = query.allowed?.count === 0 || this.#rowsOf(partitions) <= this.#options.inlineRowsMax;
-    if (isSmall) return this.#runInline(query, partitions);
+    if (this.#isForCallingThread(query, partitions)) return this.#runInline(query, partitions);
     if (this.#freeSlots.length === 0 && this.#waiting.length >= this.#options.queueLengthMax) {
       return Promise.reject(new KinscanError('OVERLOADED', 'too many searches wait', { retryAfterMs: 20 }));
     }
@@ -124,6 +127,21 @@ export class QueryQueue {
     });
   }
 
+  #isForCallingThread(query: PreparedQuery, partitions: readonly number[]): boolean {
+    if (query.allowed?.count === 0) return true;
+    const { inlineRowsMax } = this.#options;
+    if (inlineRowsMax === 0) return false;
+    return this.#isLoneAndCheap(query) || this.#rowsOf(partitions) <= inlineRowsMax;
+  }
+
+  /** One in a turn of the event loop: the second does not wait behind it, and keeps nothing else waiting. */
+  #isLoneAndCheap(query: PreparedQuery): boolean {
+    if (this.#hadLoneQuery || !this.#isIdle() || !this.#cost.isCheap(query)) return false;
+    this.#hadLoneQuery = true;
+    setImmediate(() => (this.#hadLoneQuery = false));
+    return true;
+  }
+
   #rowsOf(partitions: readonly number[]): number {
     let rows = 0;
     for (const partition of partitions) {
@@ -139,6 +157,7 @@ export class QueryQueue {
     const task = searchTask([{ query }], snapshots, this.#options.inlineSlot);
     let result = this.#inline.run(task);
     if (result.missing) result = this.#inline.run({ ...task, segments: segmentsOf(snapshots) });
+    this.#cost.record(query, result.elapsedMs);
     return unpackHits(result.entries, 0, result.counts[0] as number);
   }
 
@@ -209,6 +228,8 @@ export class QueryQueue {
     const visited = results.reduce((sum, result) => sum + result.visited, 0) / group.length;
     const share = visited / Math.max(1, codesOf(snapshots));
     this.#visitedShare += (share - this.#visitedShare) * VISITED_WEIGHT;
+    const elapsedMs = results.reduce((sum, result) => sum + result.elapsedMs, 0) / group.length;
+    for (const { query } of group) this.#cost.record(query, elapsedMs);
     const [first] = results as [SearchTaskResult];
     if (results.length > 1) {
       const [{ query, resolve }] = group as [Waiting];

@@ -53,6 +53,8 @@ export interface SearchTaskResult {
   readonly entries: Uint8Array;
   /** Codes compared with the queries, all queries together. */
   readonly visited: number;
+  /** What the queries took on the thread, milliseconds. */
+  readonly elapsedMs: number;
 }
 
 /** What a search worker gets at its start. */

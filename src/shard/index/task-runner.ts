@@ -14,6 +14,7 @@ export const NOTHING: SearchTaskResult = {
   counts: new Uint32Array(0),
   entries: new Uint8Array(0),
   visited: 0,
+  elapsedMs: 0,
 };
 
 /** Runs search tasks with kernels of its own: one on each search thread, and one on the main thread for small tasks. */
@@ -32,6 +33,7 @@ export class TaskRunner {
     }
     const views = this.#openViews(task);
     if (views === undefined) return { ...NOTHING, missing: true };
+    const startedMs = performance.now();
     const queries = task.params.length / PARAM_NUMBERS;
     const counts = new Uint32Array(queries);
     const parts: Uint8Array[] = [];
@@ -43,7 +45,7 @@ export class TaskRunner {
       visited += answer.visited;
     }
     const entries = parts.length === 1 ? (parts[0] as Uint8Array) : joined(parts);
-    return { missing: false, counts, entries, visited };
+    return { missing: false, counts, entries, visited, elapsedMs: performance.now() - startedMs };
   }
 
   #openViews(task: SearchTask): SegmentView[] | undefined {

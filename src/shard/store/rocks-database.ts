@@ -1,6 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import rocksdb, { type Callback, type Database, type Iterator, type Operation } from 'rocksdb';
 import { KinscanError } from '../../core/errors.js';
+import { TurnBatch } from '../../runtime/turn-batch.js';
 import { Mutex } from '../mutex.js';
 
 // The only file that imports rocksdb. RocksDB belongs to the main thread: a second opener fails, in another thread too.
@@ -26,11 +27,21 @@ export interface RocksOptions {
   readonly writeBufferBytes: number;
 }
 
-const BLOCK_BYTES = 16 * 1024;
+/** Reads are of single small values, all over: a larger block would be read, checked and unpacked for each. */
+const BLOCK_BYTES = 4 * 1024;
 const OPEN_FILES_MAX = 512;
 /** Entries handed over at once by range(). */
 const CHUNK_ENTRIES = 1_000;
 const READ_AHEAD_BYTES = 256 * 1024;
+/** Reads of up to so many keys go to RocksDB's threads together with the others of their turn: each trip costs as much as some reads. */
+const JOINED_KEYS_MAX = 64;
+const READS_JOINED_MAX = 64;
+
+interface SmallRead {
+  readonly keys: readonly Buffer[];
+  readonly resolve: (values: (Buffer | undefined)[]) => void;
+  readonly reject: (error: Error) => void;
+}
 
 /** What RocksDB holds, in bytes, as it counts itself. */
 export interface RocksUsage {
@@ -58,6 +69,7 @@ export class RocksDatabase {
   readonly #folder: string;
   readonly #options: RocksOptions;
   readonly #writing = new Mutex();
+  readonly #reads = new TurnBatch<SmallRead>(READS_JOINED_MAX, (reads) => this.#getTogether(reads));
   #reopening: Promise<void> = Promise.resolve();
   #failedWrite: { readonly error: unknown } | undefined;
   #isOpen = false;
@@ -106,8 +118,28 @@ export class RocksDatabase {
    */
   async getMany(keys: readonly Buffer[], cache: 'keep' | 'pass' = 'keep'): Promise<(Buffer | undefined)[]> {
     if (keys.length === 0) return [];
+    if (cache === 'keep' && keys.length <= JOINED_KEYS_MAX) {
+      return new Promise((resolve, reject) => this.#reads.add({ keys, resolve, reject }));
+    }
+    return this.#get(keys, cache);
+  }
+
+  async #get(keys: readonly Buffer[], cache: 'keep' | 'pass'): Promise<(Buffer | undefined)[]> {
     await this.#reopening;
     return settle((done) => this.#database.getMany(keys, { fillCache: cache === 'keep' }, done));
+  }
+
+  #getTogether(reads: readonly SmallRead[]): void {
+    this.#get(
+      reads.flatMap(({ keys }) => keys),
+      'keep',
+    ).then(
+      (values) => {
+        let at = 0;
+        for (const { keys, resolve } of reads) resolve(values.slice(at, (at += keys.length)));
+      },
+      (error: unknown) => reads.forEach(({ reject }) => reject(error as Error)),
+    );
   }
 
   /**
@@ -191,6 +223,7 @@ export class RocksDatabase {
 
   /** Waits for what is under way; afterwards nothing may be called. */
   close(): Promise<void> {
+    this.#reads.flush();
     return this.#writing.run(() => {
       this.#isOpen = false;
       return settle((done) => this.#database.close(done));

@@ -18,6 +18,7 @@ describe('queries that come together', () => {
       fineCodeBits: 0,
       searchThreads: 1,
       queueLengthMax: 1_000,
+      tuning: { inlineRowsMax: 0 },
     });
     test.after(() => index.close());
     const codes = Buffer.concat(Array.from({ length: ROWS }, () => randomCode(random, 48)));
