@@ -49,6 +49,7 @@ export class PartitionIndex {
   /** The last of the applies that had to wait; later ones wait behind it. */
   #waitingApply: Promise<void> | undefined;
   #dropped = false;
+  #closing = false;
 
   /** Without rows: append(), then start(). @param room for so many rows with attribute sets below `attributesEnd` */
   constructor(options: PartitionIndexOptions, room: Room) {
@@ -91,6 +92,12 @@ export class PartitionIndex {
   /** The rebuild under way, if any, and those that it calls for. */
   async settled(): Promise<void> {
     while (this.#rebuilding !== undefined) await this.#rebuilding;
+  }
+
+  /** Rebuilds no more than what changes wait for, and resolves when that and the rebuild under way are done. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.settled();
   }
 
   /** Gives the memory back once nobody reads it. */
@@ -136,12 +143,16 @@ export class PartitionIndex {
   // Rebuilds now or, where a rebuild is under way, waits for it.
   #rebuild(room: Room): Promise<void> {
     this.#rebuilding ??= this.#options.builds
-      .run(() => (this.#dropped ? Promise.resolve() : this.#runRebuild(room)))
+      .run(() => (this.#isWanted() ? this.#runRebuild(room) : Promise.resolve()))
       .finally(() => {
         this.#rebuilding = undefined;
         this.#sinceSnapshot = undefined;
       });
     return this.#rebuilding;
+  }
+
+  #isWanted(): boolean {
+    return !this.#dropped && !(this.#closing && this.#waitingApply === undefined);
   }
 
   async #runRebuild(room: Room): Promise<void> {

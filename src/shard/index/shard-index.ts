@@ -175,7 +175,7 @@ class WorkerShardIndex implements ShardIndex {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queue.drain();
-    await this.settled();
+    await Promise.all([...this.#partitions.values()].map((partition) => partition.close()));
     await Promise.all([this.#pool.close(), this.#builder.close()]);
   }
 

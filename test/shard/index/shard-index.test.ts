@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { KinscanError } from '../../../src/core/errors.js';
 import { compareRanked } from '../../../src/core/ranking.js';
+import { WorkerPool } from '../../../src/runtime/worker-pool.js';
 import type { IndexChange, IndexRow } from '../../../src/shard/index/index-api.js';
 import { openShardIndex, type ShardIndex } from '../../../src/shard/index/shard-index.js';
 import { hasCode, ON_THREADS, OPTIONS, QUERY, someRows, withIndex } from './index-harness.js';
@@ -266,6 +267,16 @@ describe('the queue of the index', () => {
     for (const hits of await Promise.all(accepted)) assert.equal(hits.count, 10);
     await closing;
     await assert.rejects(index.search(QUERY), hasCode('DRAINING'));
+  });
+
+  it('rebuilds at its end no partition that merely waits for it', async (test) => {
+    const runTask = test.mock.method(WorkerPool.prototype, 'run');
+    const index = await openShardIndex({ ...OPTIONS, tuning: { ...ON_THREADS, deltaRowsMin: 100 } });
+    const packed = packRows(someRows(1_000));
+    for (const partition of [0, 1, 2, 3]) index.load(partition, packed);
+    await index.close();
+    const builds = runTask.mock.calls.filter(({ arguments: [task] }) => 'deadBits' in (task as object));
+    assert.ok(builds.length <= 1, `${builds.length} partitions were rebuilt`);
   });
 });
 
