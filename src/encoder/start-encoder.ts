@@ -1,5 +1,4 @@
 import { availableParallelism, hostname } from 'node:os';
-import { KinscanError } from '../core/errors.js';
 import { systemClock } from '../runtime/clock.js';
 import { openClusterState, type ClusterState } from '../runtime/cluster-state.js';
 import { startGrpcServer } from '../runtime/grpc-server.js';
@@ -9,6 +8,7 @@ import { startMetricsServer, type MetricsServer } from '../runtime/metrics-serve
 import { connectNats } from '../runtime/nats.js';
 import { softwareVersion } from '../runtime/software-version.js';
 import { ensureStreams, STREAM_LIMITS_DEFAULT } from '../runtime/streams.js';
+import { claimModel, claimPatientHashKey } from './claim-collection.js';
 import { checkEncoderConfig, type EncoderConfig } from './config.js';
 import type { DecodeSettings } from './decode-task.js';
 import { Decoder } from './decoder.js';
@@ -66,7 +66,8 @@ async function start(config: EncoderConfig, log: Logger, closers: Closer[]): Pro
   closers.push(() => connection.close());
   await ensureStreams(connection, { ...STREAM_LIMITS_DEFAULT, replicas: config.streamReplicas });
   const state = await openClusterState(connection, log, config.streamReplicas);
-  await claimModel(state, inference);
+  await claimModel(state, inference.engine);
+  await claimPatientHashKey(state, config.patientHashKey);
   const { partitionCount } = await state.waitFor('collection', COLLECTION_TIMEOUT_MS);
   const pipeline = await openIngestPipeline({
     config,
@@ -168,18 +169,6 @@ function openDecoder(
 /** Room for all that the limits in front let in: each entry has one file or up to 16 frames waiting. */
 function queueLengthMax(config: EncoderConfig): number {
   return config.imagesInFlightMax * FRAMES_PER_TASK + config.queriesInFlightMax;
-}
-
-/** The first encoder decides the collection's model; one with another model must not add codes to it. */
-async function claimModel(state: ClusterState, { engine }: Inference): Promise<void> {
-  const { modelVersion, codeBits, fineCodeBits } = engine;
-  const recorded = await state.createOrRead('model', { modelVersion, codeBits, fineCodeBits });
-  if (recorded.modelVersion !== modelVersion) {
-    throw new KinscanError(
-      'MODEL_VERSION_MISMATCH',
-      `the index holds codes of model ${recorded.modelVersion}, this encoder has ${modelVersion}`,
-    );
-  }
 }
 
 async function serveMetrics(

@@ -19,10 +19,17 @@ export interface ModelSettings {
   readonly fineCodeBits: number;
 }
 
+/** Which secret the patient hashes of the collection are made with; the secret itself is nowhere but with the encoders. */
+export interface PatientHashKeySettings {
+  /** Hexadecimal. */
+  readonly fingerprint: string;
+}
+
 /** Control-plane records that the roles share; one NATS key each. */
 export interface ClusterRecords {
   readonly collection: CollectionSettings;
   readonly model: ModelSettings;
+  readonly patientHashKey: PatientHashKeySettings;
   readonly placement: Placement;
 }
 

@@ -139,6 +139,18 @@ describe('an encoder node under faults', () => {
     assert.equal(await refused.exit, 1);
     assert.match(refused.lines.at(-1) ?? '', /^kinscan encoder: MODEL_VERSION_MISMATCH: /);
   });
+
+  it('refuses to start with another patient hash key than those before it, and names neither', async () => {
+    const [first, other] = ['5'.repeat(32), '6'.repeat(32)];
+    await (await harness.start(['--patient-hash-key', first])).drain();
+    const refused = startEncoderProcess([...flags(), '--patient-hash-key', other]);
+    assert.equal(await refused.exit, 1);
+    const line = refused.lines.at(-1) ?? '';
+    assert.match(line, /^kinscan encoder: INVALID_ARGUMENT: --patient-hash-key /);
+    assert.ok(!line.includes(first) && !line.includes(other));
+    await (await harness.start(['--patient-hash-key', first])).drain();
+    await (await harness.start()).drain();
+  });
 });
 
 describe('the encoder command', () => {
