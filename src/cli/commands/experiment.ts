@@ -6,7 +6,7 @@ import {
   runExperiment,
   type ExperimentOptions,
 } from '../../evaluation/experiments/run-experiment.js';
-import { EXPERIMENTS } from '../../evaluation/experiments/experiment-table.js';
+import { EXPERIMENTS, partOf } from '../../evaluation/experiments/experiment-table.js';
 import type { Measurement } from '../../evaluation/experiments/measurement.js';
 import { jsonOption, wholeNumber } from '../options.js';
 import { note, printJson, printTable } from '../output.js';
@@ -16,6 +16,8 @@ interface ExperimentFlags {
   readonly data: string;
   readonly gallery?: string;
   readonly out: string;
+  readonly methods?: readonly string[];
+  readonly lengths?: readonly number[];
   readonly queries: number;
   readonly database?: number;
   readonly seed: number;
@@ -45,6 +47,12 @@ export function registerExperiment(program: Command): void {
     .requiredOption('--data <dir>', 'images in <class>/<image>, or train/ and test/ of that shape')
     .option('--gallery <dir>', 'take gallery and training set from here, and all queries from --data')
     .requiredOption('--out <dir>', 'folder for results; a run that was stopped goes on from what is there')
+    .option('--methods <list>', 'only these methods, such as kinscan,ksh (default: all)', (text) =>
+      text.split(','),
+    )
+    .option('--lengths <list>', 'only these code lengths, such as 16,48 (default: all)', (text) =>
+      text.split(',').map(wholeNumber(1, 256)),
+    )
     .option('--queries <n>', 'images to draw as queries', wholeNumber(1, COUNT_MAX), 1000)
     .option(
       '--database <n>',
@@ -72,7 +80,7 @@ export function registerExperiment(program: Command): void {
 }
 
 async function runCommand(name: string, flags: ExperimentFlags): Promise<void> {
-  const experiment = findExperiment(name);
+  const experiment = partOf(findExperiment(name), { methods: flags.methods, codeLengths: flags.lengths });
   const titles = { decode: 'decoding', describe: 'GIST' };
   const progress = openStageProgress(titles);
   const skippedByCode = new Map<string, number>();
@@ -148,6 +156,8 @@ function commandLine(name: string, flags: ExperimentFlags): string {
   const parts = [
     `kinscan experiment ${name} --data ${basename(resolve(flags.data))} --out ${basename(resolve(flags.out))}`,
     ...(flags.gallery === undefined ? [] : [`--gallery ${basename(resolve(flags.gallery))}`]),
+    ...(flags.methods === undefined ? [] : [`--methods ${flags.methods.join(',')}`]),
+    ...(flags.lengths === undefined ? [] : [`--lengths ${flags.lengths.join(',')}`]),
     `--queries ${flags.queries}`,
     ...(flags.database === undefined ? [] : [`--database ${flags.database}`]),
     `--seed ${flags.seed} --input ${flags.input} --iterations ${flags.iterations} --batch ${flags.batch}`,

@@ -1,3 +1,4 @@
+import { KinscanError } from '../../core/errors.js';
 import { NO_AUGMENTATION } from '../../model/augmentation.js';
 import type { MethodChange, TrainingBudget } from '../rivals/rival.js';
 
@@ -154,3 +155,36 @@ export const EXPERIMENTS: readonly Experiment[] = [
     views: ['variants'],
   },
 ];
+
+/** What of an experiment is wanted; what is not named is whole. */
+export interface ExperimentPart {
+  readonly methods?: readonly string[] | undefined;
+  readonly codeLengths?: readonly number[] | undefined;
+}
+
+/**
+ * An experiment cut down to some of its methods and code lengths: parts measured into one folder, side by side or one
+ * after the other, are together what the whole experiment goes on from.
+ * @throws KinscanError INVALID_ARGUMENT where a part is named that the experiment does not have
+ */
+export function partOf(experiment: Experiment, part: ExperimentPart): Experiment {
+  const { variants } = experiment;
+  const methods = chosen('method', experiment.methods, part.methods);
+  return {
+    ...experiment,
+    methods,
+    codeLengths: chosen('code length', experiment.codeLengths, part.codeLengths),
+    ...(variants && { variants: variants.filter(({ method }) => methods.includes(method)) }),
+  };
+}
+
+function chosen<Item extends string | number>(
+  what: string,
+  all: readonly Item[],
+  wanted: readonly Item[] | undefined,
+): readonly Item[] {
+  if (wanted === undefined) return all;
+  const unknown = wanted.find((item) => !all.includes(item));
+  if (unknown === undefined) return all.filter((item) => wanted.includes(item));
+  throw new KinscanError('INVALID_ARGUMENT', `no ${what} '${unknown}' here; there are ${all.join(', ')}`);
+}

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { KinscanError } from '../../../src/core/errors.js';
-import { EXPERIMENTS, type Experiment } from '../../../src/evaluation/experiments/experiment-table.js';
+import {
+  EXPERIMENTS,
+  partOf,
+  type Experiment,
+} from '../../../src/evaluation/experiments/experiment-table.js';
 import { withMirrorImages } from '../../../src/evaluation/experiments/mirror-images.js';
 import { linePlotSvg } from '../../../src/evaluation/experiments/line-plot.js';
 import {
@@ -144,6 +148,28 @@ describe('kinscan experiment, at toy size', () => {
     assert.equal((await readdir(join(outFolder, 'measurements'))).length, 2);
     const { reused } = await run(SMALL, { outFolder });
     assert.deepEqual(reused, [true, true, false]);
+  });
+
+  it('goes on from what its parts have measured', async () => {
+    const outFolder = join(root, 'parts');
+    const part = partOf(SMALL, { methods: ['lsh', 'dh'] });
+    assert.deepEqual((await run(part, { outFolder })).reused, [false, false]);
+    assert.deepEqual((await run(SMALL, { outFolder })).reused, [true, false, true]);
+    const lengths = partOf(findExperiment('lengths'), { methods: ['ksh'], codeLengths: [32, 16] });
+    const { result } = await run(lengths, { outFolder });
+    assert.deepEqual(
+      result.measurements.map(({ method, bits }) => [method, bits]),
+      [
+        ['ksh', 16],
+        ['ksh', 32],
+      ],
+    );
+  });
+
+  it('has no parts but its own', () => {
+    const refused = (error: unknown) => error instanceof KinscanError && /there are 16/.test(error.message);
+    assert.throws(() => partOf(SMALL, { codeLengths: [48] }), refused);
+    assert.throws(() => partOf(SMALL, { methods: ['cnnh'] }), /no method 'cnnh'/);
   });
 
   it('gives the same measurements for the same seed', async () => {
