@@ -1,8 +1,31 @@
 import { standardisedBatch } from './image-batch.js';
 import type { Network } from './network.js';
+import { seededRandom } from './seeded-random.js';
 import { TrainableNetwork } from './trainable-network.js';
-import type { LabelledImages, Standardisation } from './training-set.js';
-import type { Weights } from './weights.js';
+import { standardisationOf, type LabelledImages, type Standardisation } from './training-set.js';
+import { initialWeights, type Weights } from './weights.js';
+
+const SCALING_IMAGES = 200;
+
+/**
+ * Weights to train a network from nothing with: Xavier's, every layer scaled to the training images.
+ * tfjs's backend must have been chosen before.
+ * @param training rows of `images` that are trained on
+ */
+export function scaledInitialWeights(
+  network: Network,
+  images: LabelledImages,
+  training: Uint32Array,
+  seed: number,
+): Weights {
+  const random = seededRandom(seed, 'scaling');
+  const sample = Uint32Array.from(
+    { length: SCALING_IMAGES },
+    () => training[random.integer(training.length)] as number,
+  );
+  const standardisation = standardisationOf(images, training);
+  return scaleInitialLayers(network, initialWeights(network, seed), images, sample, standardisation);
+}
 
 /**
  * Scales the kernels of fresh weights so that every layer but the last gives activations of root mean square 1 over a

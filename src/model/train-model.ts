@@ -3,13 +3,14 @@ import path from 'node:path';
 import { existsSync } from 'node:fs';
 import { KinscanError } from '../core/errors.js';
 import { loadModel, saveModel } from './artefact.js';
+import { BatchSampler } from './batch-sampler.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { heldOutScore } from './held-out-score.js';
 import { learnFineLayer } from './learn-fine-layer.js';
 import { hashingNetwork, type Network } from './network.js';
 import type { RetrievalScore } from './retrieval-score.js';
+import { scaledInitialWeights } from './scale-initial-layers.js';
 import { settleHead } from './settle-head.js';
-import { BatchSampler } from './batch-sampler.js';
 import { chooseTfBackend } from './tf-backend.js';
 import {
   trainingFingerprint,
@@ -21,7 +22,7 @@ import {
 import { TrainableNetwork } from './trainable-network.js';
 import { splitByClass, type LabelledImages } from './training-set.js';
 import type { TrainingSettings } from './training-settings.js';
-import { carryOverWeights, initialWeights, type Weights } from './weights.js';
+import { carryOverWeights, type Weights } from './weights.js';
 
 /** One training run from images in memory to a model folder. */
 export interface TrainModelOptions {
@@ -61,6 +62,7 @@ const CHECKPOINT_FILE = 'training.checkpoint';
 export async function trainModel(options: TrainModelOptions): Promise<TrainingReport> {
   const { images, settings, outFolder, observer, note } = options;
   const network = trunkOf(settings);
+  note(`backend ${await chooseTfBackend(note)}`);
   const start = await startWeights(options);
   const fingerprint = trainingFingerprint(settings, images, start);
   const checkpointFile = path.join(outFolder, CHECKPOINT_FILE);
@@ -72,7 +74,6 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingRe
         ? 'no checkpoint, starting anew'
         : `resuming after iteration ${resumed.iteration}`,
     );
-  note(`backend ${await chooseTfBackend(note)}`);
   await mkdir(outFolder, { recursive: true });
   const trained = await trainNetwork(network, images, settings, start, resumed, {
     iterationDone: (iteration, loss, learningRate) => observer.iterationDone(iteration, loss, learningRate),
@@ -151,12 +152,13 @@ function withFineLayer(
 }
 
 async function startWeights(options: TrainModelOptions): Promise<StartWeights> {
-  const { settings, fromFolder, note } = options;
+  const { images, settings, fromFolder, note } = options;
   const network = trunkOf(settings);
   if (settings.iterations === 0 && fromFolder === undefined && !options.resume)
     throw new KinscanError('INVALID_ARGUMENT', '0 iterations train nothing; name a model to start --from');
   if (fromFolder === undefined) {
-    return { weights: initialWeights(network, settings.seed), carriedBits: 0 };
+    const { training } = splitByClass(images, settings.validationShare, settings.seed);
+    return { weights: scaledInitialWeights(network, images, training, settings.seed), carriedBits: 0 };
   }
   const source = await loadModel(fromFolder);
   if (source.network.codeBits > settings.codeBits) {

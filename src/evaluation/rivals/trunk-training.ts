@@ -6,7 +6,7 @@ import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
 import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
 import { DEFAULT_TRAINING_SETTINGS } from '../../model/training-settings.js';
-import { scaleInitialLayers } from '../../model/scale-initial-layers.js';
+import { scaledInitialWeights } from '../../model/scale-initial-layers.js';
 import { initialWeights, type Weights } from '../../model/weights.js';
 import { HashHead, type HeadWiring } from './hash-head.js';
 import { imageCount, type FitOptions, type ImageSet, type RivalEncoder } from './rival.js';
@@ -35,7 +35,6 @@ const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
 /** Parts of the budget, each with a learning rate of 0.6 times the one before. */
 export const LEARNING_RATE_STEPS = 8;
 const ENCODE_BATCH = 100;
-const SCALING_IMAGES = 200;
 /** As many as our own hash layer is calibrated on. */
 const CALIBRATION_IMAGES = 500;
 
@@ -49,13 +48,8 @@ export function startingWeights(
   seed: number,
   trunk: Weights | undefined,
 ): Weights {
-  const initial = initialWeights(network, seed);
-  if (trunk !== undefined) return new Map([...initial, ...trunk]);
-  const random = seededRandom(seed, 'scaling');
-  const count = images.labels.length;
-  const sample = Uint32Array.from({ length: SCALING_IMAGES }, () => random.integer(count));
-  const standardisation = standardisationOf(images, allRows(images));
-  return scaleInitialLayers(network, initial, images, sample, standardisation);
+  if (trunk !== undefined) return new Map([...initialWeights(network, seed), ...trunk]);
+  return scaledInitialWeights(network, images, allRows(images), seed);
 }
 
 function allRows({ labels }: LabelledImages): Uint32Array {
