@@ -1,6 +1,6 @@
 import { codeWordCount } from '../../core/code.js';
-import { expectedBucket, neighbourDistance, type CodeSample } from './code-sample.js';
-import { CHUNK_BITS_MAX, costToReachNs, scanCostNs } from './probe-cost.js';
+import { expectedBucket, expectedNear, neighbourDistance, type CodeSample } from './code-sample.js';
+import { CHUNK_BITS_MAX, costToReachNs, scanNearCostNs } from './probe-cost.js';
 
 /** A run of bits within one 64-bit word of a code. */
 export interface Chunk {
@@ -51,7 +51,8 @@ export function planChunks(input: ChunkPlanInput): readonly Chunk[] {
   const sample = input.sample();
   const distance = neighbourDistance(sample, codes);
   let best: readonly Chunk[] = [];
-  let bestNs = COST_SHARE_MAX * scanCostNs(codes, codeWordCount(codeBits));
+  const near = expectedNear(sample, distance, codes);
+  let bestNs = COST_SHARE_MAX * scanNearCostNs(near, codes, codeWordCount(codeBits));
   let count = 0;
   for (let bitsMax = evenBits - 4; bitsMax <= CHUNK_BITS_MAX; bitsMax++) {
     const chunks = cut(codeBits, bitsMax);

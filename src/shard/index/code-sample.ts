@@ -1,4 +1,6 @@
-/** Some of a base's codes, evenly spread over it. */
+import { BLOCK_CODES } from '../kernel/kernel.js';
+
+/** Some of a base's codes, by chance, in ascending order. */
 export interface CodeSample {
   readonly count: number;
   /** Each code as 32-bit halves of its zero-padded 64-bit words, low half first. */
@@ -32,6 +34,43 @@ export function neighbourDistance({ count, halves, stride }: CodeSample, codes: 
     if (near * codes >= all) return distance;
   }
   return pairs.length - 1;
+}
+
+/**
+ * How many of `codes` codes lie in blocks (kernel/assembly/blocks.ts) that may hold a code within `distance` of a code of
+ * the gallery. Blocks of the sample span more of the order than blocks of the base, so this is rather too many.
+ */
+export function expectedNear(sample: CodeSample, distance: number, codes: number): number {
+  const { count, halves, stride } = sample;
+  const perBlock = Math.max(2, Math.round((BLOCK_CODES * count) / codes));
+  const step = Math.max(1, Math.floor(count / QUERIES));
+  let near = 0;
+  let all = 0;
+  for (let first = 0; first < count; first += perBlock) {
+    const bits = commonBits(sample, first, Math.min(first + perBlock, count));
+    for (let query = 0; query < count; query += step) {
+      let bound = 0;
+      for (let h = 0; h < stride; h++) {
+        const code = halves[query * stride + h] as number;
+        bound += popcount((bits.all[h] as number) & ~code) + popcount(code & ~(bits.any[h] as number));
+      }
+      if (bound <= distance) near++;
+      all++;
+    }
+  }
+  return all === 0 ? codes : (codes * near) / all;
+}
+
+// The bits that all codes [from, to) of the sample have, and those that any has.
+function commonBits({ halves, stride }: CodeSample, from: number, to: number) {
+  const all = new Uint32Array(stride).fill(0xffff_ffff);
+  const any = new Uint32Array(stride);
+  for (let at = from * stride; at < to * stride; at++) {
+    const h = at % stride;
+    all[h] = (all[h] as number) & (halves[at] as number);
+    any[h] = (any[h] as number) | (halves[at] as number);
+  }
+  return { all, any };
 }
 
 /**

@@ -1,3 +1,5 @@
+import { BLOCK_CODES } from '../kernel/kernel.js';
+
 /** Bits of a chunk at most: its table has an entry per value. */
 export const CHUNK_BITS_MAX = 22;
 
@@ -6,6 +8,8 @@ export const CHUNK_BITS_MAX = 22;
  * their ratios matter, and only to choose between two exact ways: wrong ratios cost time, never an answer.
  */
 const SCAN_WORD_NS = 0.5;
+/** Looking whether a block may hold a near code. */
+const BLOCK_NS = 3;
 /** Looking a value of a chunk up: its place in the table, and its list. */
 const BUCKET_NS = 24;
 /** A code somewhere in memory. */
@@ -24,6 +28,11 @@ export interface ChunkCosts {
 
 export function scanCostNs(codes: number, codeWords: number): number {
   return codes * codeWords * SCAN_WORD_NS;
+}
+
+/** Scanning the `near` of all `codes` codes that lie in blocks which may hold a near code. */
+export function scanNearCostNs(near: number, codes: number, codeWords: number): number {
+  return scanCostNs(near, codeWords) + (codes / BLOCK_CODES) * codeWords * BLOCK_NS;
 }
 
 /** Values of a chunk that differ from the query's in exactly `radius` bits. */

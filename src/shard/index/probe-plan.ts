@@ -2,7 +2,7 @@ import {
   bucketCount,
   cheapestChunk,
   costToReachNs,
-  scanCostNs,
+  scanNearCostNs,
   stepCostNs,
   type ChunkCosts,
 } from './probe-cost.js';
@@ -50,9 +50,10 @@ export class ProbeProgress {
     return this.#boundBits;
   }
 
-  get scanCostNs(): number {
+  /** What it is expected to cost to scan what may be near. The counts must be in this segment. */
+  scanCostNs(): number {
     const { groups, codeWords } = this.view.reader.layout;
-    return scanCostNs(groups, codeWords);
+    return scanNearCostNs(this.view.reader.kernel.countNear(this.view.s), groups, codeWords);
   }
 
   /** The step that is expected to be the cheapest; undefined where every chunk was probed to its last bit. */

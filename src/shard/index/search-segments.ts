@@ -1,4 +1,4 @@
-import { SCRATCH } from '../kernel/kernel.js';
+import { BLOCK_CODES, SCRATCH } from '../kernel/kernel.js';
 import { FilterPlan } from './filter-plan.js';
 import type { IndexPlace } from './index-api.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
@@ -31,6 +31,7 @@ export function searchSegments(
   const counting = new Counting();
   const plan = query.allowed && new FilterPlan(query.allowed, query.k, mode);
   const probed: SegmentView[] = [];
+  const scanned: SegmentView[] = [];
   let visited = 0;
   for (const view of views) {
     beginSearch(view, query);
@@ -38,9 +39,16 @@ export function searchSegments(
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
     visited += view.deltaCount;
     const listed = plan?.rowsToList(view.reader.layout, view.reader.words);
-    if (listed !== undefined) visited += listRows(view, listed);
-    else if (isProbed(view, mode)) probed.push(view);
-    else visited += scanBase(view);
+    if (listed !== undefined) {
+      visited += listRows(view, listed);
+      continue;
+    }
+    (isProbed(view, mode) ? probed : scanned).push(view);
+    if (mode !== 'never') view.reader.kernel.scanHome(view.s);
+  }
+  for (const view of scanned) {
+    counting.moveTo(view);
+    visited += scanBase(view, mode);
   }
   visited += probeInRounds(probed, counting, mode);
   return { entries: rankSegments(views, counting.threshold(), query.after), visited };
@@ -69,7 +77,10 @@ class Counting {
 // Returns how many codes were compared.
 function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): number {
   let unfinished = views.map((view) => new ProbeProgress(view));
-  const scanNs = unfinished.reduce((sum, progress) => sum + progress.scanCostNs, 0);
+  const scanNs = unfinished.reduce((sum, progress) => {
+    counting.moveTo(progress.view);
+    return sum + progress.scanCostNs();
+  }, 0);
   let spentNs = 0;
   let visited = 0;
   while (unfinished.length > 0) {
@@ -89,13 +100,14 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
   }
   for (const { view } of unfinished) {
     counting.moveTo(view);
-    visited += scanBase(view);
+    visited += scanBase(view, mode);
   }
   return visited;
 }
 
 // Scans the codes of the base; how many they are.
-function scanBase({ reader, s }: SegmentView): number {
+function scanBase({ reader, s }: SegmentView, mode: ProbeMode): number {
+  if (mode !== 'never') return reader.kernel.scanNear(s) * BLOCK_CODES;
   reader.kernel.scanBase(s);
   return reader.layout.groups;
 }

@@ -9,6 +9,11 @@ export function scanBase(s: usize): void {
   scan(s, codes, 0, groups, 0);
 }
 
+/** Scans codes [from, to) of the base. */
+export function scanCodes(s: usize, from: u32, to: u32): void {
+  scan(s, codes, from, to, 0);
+}
+
 /** Scans rows [from, to) of the delta. */
 export function scanDelta(s: usize, from: u32, to: u32): void {
   scan(s, deltaCodes, from, to, DELTA_FLAG);
