@@ -1,9 +1,10 @@
 import { attributeCapacityFor } from './attribute-capacity.js';
-import { BLOCK_CODES } from '../kernel/kernel.js';
+import { writeBlockBits } from './block-bits.js';
 import { attributesOf, writeAttributes, type SortedAttributes } from './build-attributes.js';
 import { planChunks } from './chunk-plan.js';
-import { bitsOf, type CodeSample } from './code-sample.js';
-import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import { bitsOf } from './code-sample.js';
+import { codeFinder, mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import { sampleCodes } from './sample-codes.js';
 import { scratchWords } from './scratch-words.js';
 import {
   clearSegment,
@@ -31,8 +32,6 @@ const REPEATED_SHARE_MAX = 1 / 16;
 /** What a small partition may append before it is rebuilt. */
 export const DELTA_ROWS_MIN = 16_384;
 const DELTA_ROWS_MAX = 200_000;
-/** Codes that are looked at to tell whether tables pay. */
-const SAMPLE_CODES = 32_768;
 
 /**
  * Builds a segment whose base holds all live rows of `source`, with an empty delta, in `memory`.
@@ -127,69 +126,6 @@ function writeRows(
     for (let w = 0; w < stride; w++) words[target + w] = source.words[at + w] as number;
   }
   writeBlockBits(layout, words);
-}
-
-// Per block and word of a code, the bits that all of its codes have and those that any has.
-function writeBlockBits({ codes, codeWords, groups, blockBits }: SegmentLayout, words: Uint32Array): void {
-  const halves = codeWords * 2;
-  for (let first = 0, to = blockBits / 4; first < groups; first += BLOCK_CODES, to += halves * 2) {
-    const end = codes / 4 + Math.min(first + BLOCK_CODES, groups) * halves;
-    for (let half = 0; half < halves; half++) {
-      let all = -1;
-      let any = 0;
-      for (let at = codes / 4 + first * halves + half; at < end; at += halves) {
-        all &= words[at] as number;
-        any |= words[at] as number;
-      }
-      const low = to + (half >> 1) * 4 + (half & 1);
-      words[low] = all;
-      words[low + 2] = any;
-    }
-  }
-}
-
-// Where the code of a row lies, in words; for base rows asked in ascending order.
-function codeFinder({ layout, words }: FrozenSegment): (row: number) => number {
-  const { baseRows, grouped } = layout;
-  const stride = layout.codeWords * 2;
-  let group = 0;
-  return (row) => {
-    if (row >= baseRows) return layout.deltaCodes / 4 + (row - baseRows) * stride;
-    if (!grouped) group = row;
-    else while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
-    return layout.codes / 4 + group * stride;
-  };
-}
-
-// Up to SAMPLE_CODES of the codes of the new base, by chance: codes at even steps of their order would share their first
-// bits less often than codes do.
-function sampleCodes(source: FrozenSegment, { order, starts }: MergedOrder, grouped: boolean): CodeSample {
-  const stride = source.layout.codeWords * 2;
-  const codes = grouped ? starts.length : order.length;
-  const count = Math.min(codes, SAMPLE_CODES);
-  const halves = new Uint32Array(count * stride);
-  const codeOf = codeFinder(source);
-  let i = 0;
-  for (const code of picks(count, codes)) {
-    const at = codeOf(order[grouped ? (starts[code] as number) : code] as number);
-    halves.set(source.words.subarray(at, at + stride), i * stride);
-    i++;
-  }
-  return { count, halves, stride };
-}
-
-// `count` numbers below `end`, ascending, by chance but the same each time.
-function picks(count: number, end: number): Uint32Array {
-  const picked = new Uint32Array(count);
-  let taken = 0;
-  // Knuth's algorithm S with xorshift32
-  for (let i = 0, x = 1; taken < count; i++) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    if (((x >>> 0) / 2 ** 32) * (end - i) < count - taken) picked[taken++] = i;
-  }
-  return picked;
 }
 
 interface Gather {

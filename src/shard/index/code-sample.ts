@@ -1,5 +1,3 @@
-import { BLOCK_CODES } from '../kernel/kernel.js';
-
 /** Some of a base's codes, by chance, in ascending order. */
 export interface CodeSample {
   readonly count: number;
@@ -7,6 +5,8 @@ export interface CodeSample {
   readonly halves: Uint32Array;
   /** 32-bit halves per code. */
   readonly stride: number;
+  /** Of some of the base's blocks, what SegmentLayout.blockBits has of all, as 32-bit halves. */
+  readonly blockBits: Uint32Array;
 }
 
 /** Codes that are compared with the whole sample. */
@@ -38,39 +38,27 @@ export function neighbourDistance({ count, halves, stride }: CodeSample, codes: 
 
 /**
  * How many of `codes` codes lie in blocks (kernel/assembly/blocks.ts) that may hold a code within `distance` of a code of
- * the gallery. Blocks of the sample span more of the order than blocks of the base, so this is rather too many.
+ * the gallery.
  */
 export function expectedNear(sample: CodeSample, distance: number, codes: number): number {
-  const { count, halves, stride } = sample;
-  const perBlock = Math.max(2, Math.round((BLOCK_CODES * count) / codes));
+  const { count, halves, stride, blockBits } = sample;
   const step = Math.max(1, Math.floor(count / QUERIES));
   let near = 0;
   let all = 0;
-  for (let first = 0; first < count; first += perBlock) {
-    const bits = commonBits(sample, first, Math.min(first + perBlock, count));
+  for (let at = 0; at < blockBits.length; at += 2 * stride) {
     for (let query = 0; query < count; query += step) {
       let bound = 0;
       for (let h = 0; h < stride; h++) {
         const code = halves[query * stride + h] as number;
-        bound += popcount((bits.all[h] as number) & ~code) + popcount(code & ~(bits.any[h] as number));
+        const bits = at + (h >> 1) * 4 + (h & 1);
+        bound +=
+          popcount((blockBits[bits] as number) & ~code) + popcount(code & ~(blockBits[bits + 2] as number));
       }
       if (bound <= distance) near++;
       all++;
     }
   }
   return all === 0 ? codes : (codes * near) / all;
-}
-
-// The bits that all codes [from, to) of the sample have, and those that any has.
-function commonBits({ halves, stride }: CodeSample, from: number, to: number) {
-  const all = new Uint32Array(stride).fill(0xffff_ffff);
-  const any = new Uint32Array(stride);
-  for (let at = from * stride; at < to * stride; at++) {
-    const h = at % stride;
-    all[h] = (all[h] as number) & (halves[at] as number);
-    any[h] = (any[h] as number) | (halves[at] as number);
-  }
-  return { all, any };
 }
 
 /**

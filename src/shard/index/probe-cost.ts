@@ -11,11 +11,11 @@ const SCAN_WORD_NS = 0.5;
 /** Looking whether a block may hold a near code. */
 const BLOCK_NS = 3;
 /** Looking a value of a chunk up: its place in the table, and its list. */
-const BUCKET_NS = 24;
+const BUCKET_NS = 12;
 /** A code somewhere in memory. */
-const CANDIDATE_NS = 13;
+const CANDIDATE_NS = 20;
 /** A code beside the one before it. */
-const SORTED_CANDIDATE_NS = 6;
+const SORTED_CANDIDATE_NS = 12;
 
 /** A chunk as its costs depend on it. */
 export interface ChunkCosts {

@@ -7,7 +7,7 @@ import { SeededRandom } from './random-rows.js';
 /** 64-bit codes. */
 function sampleOf(count: number, half: (i: number, high: boolean) => number): CodeSample {
   const halves = Uint32Array.from({ length: count * 2 }, (_, i) => half(i >>> 1, i % 2 === 1));
-  return { count, halves, stride: 2 };
+  return { count, halves, stride: 2, blockBits: new Uint32Array(0) };
 }
 
 const random = new SeededRandom(7);

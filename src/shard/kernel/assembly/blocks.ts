@@ -31,7 +31,7 @@ function boundOf(s: usize, at: usize, q: u64): u32 {
 }
 
 function scanBlocks(s: usize, from: u32, to: u32): void {
-  scanCodes(s, from << BLOCK_CODES_LOG2, min<u32>(to << BLOCK_CODES_LOG2, groups));
+  if (from < to) scanCodes(s, from << BLOCK_CODES_LOG2, min<u32>(to << BLOCK_CODES_LOG2, groups));
 }
 
 /** Scans the block in which the query's code would stand: what is near it, if anything is, lowers the threshold. */
