@@ -1,3 +1,4 @@
+import { expectedThreshold } from './expected-threshold.js';
 import {
   bucketCount,
   cheapestChunk,
@@ -9,7 +10,7 @@ import {
 import type { SegmentView } from './segment-reader.js';
 
 /** Probing may always spend this share of the linear scan, in the hope that it ends soon. */
-const BLIND_SHARE = 0.04;
+const BLIND_SHARE = 0.01;
 /** Beyond that, only where the whole of it is expected to cost less than this share. */
 const SURE_SHARE = 0.85;
 
@@ -73,6 +74,11 @@ export class ProbeProgress {
     this.view.reader.kernel.probe(this.view.s, step.chunk, step.radius);
     this.#completed[step.chunk] = step.radius + 1;
     this.#boundBits++;
+  }
+
+  /** Where the threshold is expected to end, from the rows counted by distance. */
+  expectedThreshold(counts: Uint32Array, k: number, threshold: number): number {
+    return expectedThreshold(counts, k, this.#chunks, this.#completed, threshold);
   }
 
   /** What it is expected to cost until no code at `distance` or nearer is unseen; not counted much beyond `limitNs`. */

@@ -50,7 +50,7 @@ export function searchSegments(
     counting.moveTo(view);
     visited += scanBase(view, mode);
   }
-  visited += probeInRounds(probed, counting, mode);
+  visited += probeInRounds(probed, counting, query.k, mode);
   return { entries: rankSegments(views, counting.threshold(), query.after), visited };
 }
 
@@ -67,6 +67,12 @@ class Counting {
     this.#at = view;
   }
 
+  /** Rows counted so far, by distance. */
+  counts(): Uint32Array {
+    const { reader, s } = this.#at as SegmentView;
+    return reader.words.subarray((s + SCRATCH.hist) >>> 2, (s + SCRATCH.hist + SCRATCH.histBytes) >>> 2);
+  }
+
   /** Rows farther than this are not in the answer. */
   threshold(): number {
     return this.#at === undefined ? 0 : (this.#at.reader.words[(this.#at.s + SCRATCH.thr) >>> 2] as number);
@@ -75,7 +81,12 @@ class Counting {
 
 // Each round probes each unfinished segment once; a segment is finished when its unseen codes are all too far.
 // Returns how many codes were compared.
-function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): number {
+function probeInRounds(
+  views: readonly SegmentView[],
+  counting: Counting,
+  k: number,
+  mode: ProbeMode,
+): number {
   let unfinished = views.map((view) => new ProbeProgress(view));
   const scanNs = unfinished.reduce((sum, progress) => {
     counting.moveTo(progress.view);
@@ -87,7 +98,11 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
     const steps = unfinished.map((progress) => progress.nextStep());
     const nextNs = steps.reduce((sum, step) => sum + (step?.costNs ?? 0), 0);
     const restNs = (limitNs: number): number => {
-      const threshold = counting.threshold();
+      const threshold = (unfinished[0] as ProbeProgress).expectedThreshold(
+        counting.counts(),
+        k,
+        counting.threshold(),
+      );
       let sum = 0;
       for (const progress of unfinished)
         if (sum <= limitNs) sum += progress.costToReachNs(threshold, limitNs);

@@ -88,15 +88,16 @@ export function scanNear(s: usize): u32 {
   return scanned + to - from;
 }
 
-/** About how many codes scanNear would scan if the threshold stayed what it is: every STEP_MAX-th block is looked at. */
+/** About how many codes scanNear would scan if the threshold stayed what it is; 256 to 511 blocks are looked at, or all. */
 export function countNear(s: usize): u32 {
   const q = load<u64>(s, QUERY);
   const thr = load<u32>(s, THR);
   const count = blockCount();
   const stride = <usize>codeWords << 4;
+  const step: u32 = max<u32>(1, count >> 8);
   let near: u32 = 0;
-  for (let block: u32 = 0; block < count; block += STEP_MAX) {
-    near += boundOf(s, blockBits + <usize>block * stride, q) > thr ? 0 : STEP_MAX;
+  for (let block: u32 = 0; block < count; block += step) {
+    near += boundOf(s, blockBits + <usize>block * stride, q) > thr ? 0 : step;
   }
   return min<u32>(near << BLOCK_CODES_LOG2, groups);
 }
