@@ -23,8 +23,8 @@ export interface ChunkPlanInput {
   readonly sample: () => CodeSample;
 }
 
-/** Below this many codes a linear scan takes microseconds and tables pay for nothing. */
-export const TABLE_CODES_MIN = 16_384;
+/** Fewer codes are scanned in a millisecond; tables would save too little for their memory. */
+export const TABLE_CODES_MIN = 2_000_000;
 const CHUNK_BITS_MIN = 8;
 /** Tables take at most this share of what the rows themselves take. */
 const TABLE_SHARE_MAX = 0.75;
