@@ -29,7 +29,7 @@ const CHUNK_BITS_MIN = 8;
 /** Tables take at most this share of what the rows themselves take. */
 const TABLE_SHARE_MAX = 0.75;
 /** Tables are made only where a query for few results is expected to cost less than this share of a scan. */
-const COST_SHARE_MAX = 0.33;
+const COST_SHARE_MAX = 0.5;
 
 /**
  * How the codes are cut for multi-index hashing, by what a query for a code's nearest neighbour is expected to cost. The
