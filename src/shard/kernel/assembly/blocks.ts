@@ -7,11 +7,11 @@ import { HOME, QUERY, THR } from './scratch';
 // the query has and none has, or has not and all have, is a lower bound of its distance to each of them: a block whose
 // bound is beyond the threshold is passed over unread.
 
-/** Blocks scanned at most before the threshold is looked at again. */
-const RUN_BLOCKS_MAX: u32 = 2048;
+/** Blocks of which some are looked at to tell whether to look at each. */
+const REGION_BLOCKS: u32 = 2048;
+const LOOK_STEP: u32 = 32;
 /** To pass over fewer blocks costs more, in waiting for memory, than to scan them. */
 const GAP_BLOCKS_MIN: u32 = 8;
-const STEP_MAX: u32 = 8;
 
 function blockCount(): u32 {
   return (groups + (1 << BLOCK_CODES_LOG2) - 1) >> BLOCK_CODES_LOG2;
@@ -30,8 +30,15 @@ function boundOf(s: usize, at: usize, q: u64): u32 {
   return bound;
 }
 
-function scanBlocks(s: usize, from: u32, to: u32): void {
-  if (from < to) scanCodes(s, from << BLOCK_CODES_LOG2, min<u32>(to << BLOCK_CODES_LOG2, groups));
+function isNear(s: usize, block: u32, q: u64): bool {
+  return boundOf(s, blockBits + <usize>block * (<usize>codeWords << 4), q) <= load<u32>(s, THR);
+}
+
+// Scans blocks [from, to); how many they are.
+function scanBlocks(s: usize, from: u32, to: u32): u32 {
+  if (from >= to) return 0;
+  scanCodes(s, from << BLOCK_CODES_LOG2, min<u32>(to << BLOCK_CODES_LOG2, groups));
+  return to - from;
 }
 
 /** Scans the block in which the query's code would stand: what is near it, if anything is, lowers the threshold. */
@@ -50,54 +57,51 @@ export function scanHome(s: usize): void {
   store<u32>(s, low, HOME);
 }
 
-/**
- * Scans all blocks, but for the home block, that may hold a code within the threshold, and what lies between two of them
- * where that is little. How many blocks it scanned.
- */
+/** Scans what may hold a code within the threshold, but for the home block. How many blocks it scanned. */
 export function scanNear(s: usize): u32 {
-  const q = load<u64>(s, QUERY);
-  const home = load<u32>(s, HOME);
   const count = blockCount();
-  const stride = <usize>codeWords << 4;
+  const home = min<u32>(load<u32>(s, HOME), count);
+  return scanNearIn(s, 0, home) + scanNearIn(s, home + 1, count);
+}
+
+function scanNearIn(s: usize, from: u32, to: u32): u32 {
   let scanned: u32 = 0;
-  // the run of blocks that is to be scanned next
-  let from: u32 = 0;
-  let to: u32 = 0;
-  let step: u32 = 1;
-  for (let block: u32 = 0; block < count; ) {
-    if (block != home && boundOf(s, blockBits + <usize>block * stride, q) > load<u32>(s, THR)) {
-      block++;
-      step = 1;
-      continue;
-    }
-    if (block == home || block - to >= GAP_BLOCKS_MIN || to - from >= RUN_BLOCKS_MAX) {
-      scanBlocks(s, from, to);
-      scanned += to - from;
-      from = block;
-    }
-    if (block == home) {
-      from = ++block;
-    } else {
-      // where all are near, few are looked at
-      block = min<u32>(block + step, block < home ? min<u32>(home, count) : count);
-      step = min<u32>(step << 1, STEP_MAX);
-    }
-    to = block;
+  for (let next = from; next < to; next += REGION_BLOCKS) {
+    const end = min<u32>(next + REGION_BLOCKS, to);
+    const mostAreNear = nearBlocks(s, next, end, LOOK_STEP) << 1 > (end - next + LOOK_STEP - 1) / LOOK_STEP;
+    scanned += mostAreNear ? scanBlocks(s, next, end) : scanNearOf(s, next, end);
   }
-  scanBlocks(s, from, to);
-  return scanned + to - from;
+  return scanned;
+}
+
+// Looks at each block.
+function scanNearOf(s: usize, from: u32, to: u32): u32 {
+  const q = load<u64>(s, QUERY);
+  let scanned: u32 = 0;
+  let first = from;
+  let end = from;
+  for (let block = from; block < to; block++) {
+    if (!isNear(s, block, q)) continue;
+    if (block - end >= GAP_BLOCKS_MIN) {
+      scanned += scanBlocks(s, first, end);
+      first = block;
+    }
+    end = block + 1;
+  }
+  return scanned + scanBlocks(s, first, end);
+}
+
+// Of every `step`-th block, how many may hold a code within the threshold.
+function nearBlocks(s: usize, from: u32, to: u32, step: u32): u32 {
+  const q = load<u64>(s, QUERY);
+  let near: u32 = 0;
+  for (let block = from; block < to; block += step) near += isNear(s, block, q) ? 1 : 0;
+  return near;
 }
 
 /** About how many codes scanNear would scan if the threshold stayed what it is; 256 to 511 blocks are looked at, or all. */
 export function countNear(s: usize): u32 {
-  const q = load<u64>(s, QUERY);
-  const thr = load<u32>(s, THR);
   const count = blockCount();
-  const stride = <usize>codeWords << 4;
   const step: u32 = max<u32>(1, count >> 8);
-  let near: u32 = 0;
-  for (let block: u32 = 0; block < count; block += step) {
-    near += boundOf(s, blockBits + <usize>block * stride, q) > thr ? 0 : step;
-  }
-  return min<u32>(near << BLOCK_CODES_LOG2, groups);
+  return min<u32>((nearBlocks(s, 0, count, step) * step) << BLOCK_CODES_LOG2, groups);
 }
