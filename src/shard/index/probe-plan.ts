@@ -9,7 +9,7 @@ import {
 } from './probe-cost.js';
 import type { SegmentView } from './segment-reader.js';
 
-/** Probing may always spend this share of the linear scan, in the hope that it ends soon. */
+/** Probing may always spend this share of the scan, and has then met enough to judge by. */
 const BLIND_SHARE = 0.01;
 /** Beyond that, only where the whole of it is expected to cost less than this share. */
 const SURE_SHARE = 0.85;
