@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 export const K_MAX = 10_000;
 /** Codes of a base in one block (assembly/blocks.ts). */
 export const BLOCK_CODES = 128;
+/** Blocks in a row that are passed over at once where all are far. */
+export const SPAN_BLOCKS = 32;
 /** The largest code that the kernel takes, in 64-bit words. */
 export const CODE_WORDS_MAX = 4;
 /** The largest fine code that the kernel takes, in 64-bit words. */

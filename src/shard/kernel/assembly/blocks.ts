@@ -5,11 +5,12 @@ import { HOME, QUERY, THR } from './scratch';
 // The base in blocks of codes. As codes ascend, the codes of a block have their first bits in common, and often others.
 // `blockBits` holds, per block and word of a code, the bits that all codes of the block have and those that any has. What
 // the query has and none has, or has not and all have, is a lower bound of its distance to each of them: a block whose
-// bound is beyond the threshold is passed over unread.
+// bound is beyond the threshold is passed over unread. After the blocks, `blockBits` holds the same of every span of blocks.
 
 /** Blocks of which some are looked at to tell whether to look at each. */
 const REGION_BLOCKS: u32 = 2048;
 const LOOK_STEP: u32 = 32;
+const SPAN_BLOCKS: u32 = 32;
 /** To pass over fewer blocks costs more, in waiting for memory, than to scan them. */
 const GAP_BLOCKS_MIN: u32 = 8;
 
@@ -74,13 +75,18 @@ function scanNearIn(s: usize, from: u32, to: u32): u32 {
   return scanned;
 }
 
-// Looks at each block.
+// Looks at each block, or at a span of them where all are far.
 function scanNearOf(s: usize, from: u32, to: u32): u32 {
   const q = load<u64>(s, QUERY);
+  const spans = blockCount();
   let scanned: u32 = 0;
   let first = from;
   let end = from;
   for (let block = from; block < to; block++) {
+    if (block % SPAN_BLOCKS == 0 && !isNear(s, spans + block / SPAN_BLOCKS, q)) {
+      block += SPAN_BLOCKS - 1;
+      continue;
+    }
     if (!isNear(s, block, q)) continue;
     if (block - end >= GAP_BLOCKS_MIN) {
       scanned += scanBlocks(s, first, end);
