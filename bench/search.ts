@@ -1,11 +1,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
 import type { PackedRows, ShardIndex } from '../src/shard/index/index-api.js';
 import { openShardIndex } from '../src/shard/index/shard-index.js';
 import { BenchRandom, makeCodeSet, makeQueryCodes, type CodeDistribution } from './code-set.js';
 import { FAISS_HINT, FaissPeer } from './faiss.js';
 import { percentile } from './percentile.js';
-import { residentBytes } from './resident-memory.js';
+import { residentBytes, restingResidentBytes } from './resident-memory.js';
 import { limitsOf, type Limit } from './search-limits.js';
 import {
   indexMs,
@@ -83,8 +82,6 @@ export interface SearchBenchResult {
 }
 
 const THROUGHPUT_MS = 3_000;
-/** The thread that builds ends when it was idle for a second. */
-const BUILDER_ENDS_MS = 2_500;
 
 /**
  * Measures the index of one shard server in this process, beside the limits and the rivals, on made-up codes. All are
@@ -96,8 +93,7 @@ export async function runSearchBench(options: SearchBenchOptions): Promise<Searc
   const set = makeCodeSet(options);
   const emptyBytes = residentBytes();
   const residentFactor = async (): Promise<number> => {
-    await setTimeout(BUILDER_ENDS_MS);
-    return (residentBytes() - emptyBytes) / rowBytes(options);
+    return ((await restingResidentBytes()) - emptyBytes) / rowBytes(options);
   };
   stage('loading and building');
   const index = await openIndex(options, 'auto');

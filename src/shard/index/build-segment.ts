@@ -1,8 +1,10 @@
 import { attributeCapacityFor } from './attribute-capacity.js';
+import { writeBlockBits } from './block-bits.js';
 import { attributesOf, writeAttributes, type SortedAttributes } from './build-attributes.js';
 import { planChunks } from './chunk-plan.js';
-import { bitsOf, type CodeSample } from './code-sample.js';
-import { mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import { bitsOf } from './code-sample.js';
+import { codeFinder, mergeOrder, type FrozenSegment, type MergedOrder } from './merge-order.js';
+import { sampleCodes } from './sample-codes.js';
 import { scratchWords } from './scratch-words.js';
 import {
   clearSegment,
@@ -30,8 +32,6 @@ const REPEATED_SHARE_MAX = 1 / 16;
 /** What a small partition may append before it is rebuilt. */
 export const DELTA_ROWS_MIN = 16_384;
 const DELTA_ROWS_MAX = 200_000;
-/** Codes that are looked at to tell whether tables pay. */
-const SAMPLE_CODES = 32_768;
 
 /**
  * Builds a segment whose base holds all live rows of `source`, with an empty delta, in `memory`.
@@ -125,34 +125,7 @@ function writeRows(
     const at = codeOf(order[firstRows === undefined ? group : (firstRows[group] as number)] as number);
     for (let w = 0; w < stride; w++) words[target + w] = source.words[at + w] as number;
   }
-}
-
-// Where the code of a row lies, in words; for base rows asked in ascending order.
-function codeFinder({ layout, words }: FrozenSegment): (row: number) => number {
-  const { baseRows, grouped } = layout;
-  const stride = layout.codeWords * 2;
-  let group = 0;
-  return (row) => {
-    if (row >= baseRows) return layout.deltaCodes / 4 + (row - baseRows) * stride;
-    if (!grouped) group = row;
-    else while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
-    return layout.codes / 4 + group * stride;
-  };
-}
-
-// Up to SAMPLE_CODES of the codes of the new base.
-function sampleCodes(source: FrozenSegment, { order, starts }: MergedOrder, grouped: boolean): CodeSample {
-  const stride = source.layout.codeWords * 2;
-  const codes = grouped ? starts.length : order.length;
-  const count = Math.min(codes, SAMPLE_CODES);
-  const halves = new Uint32Array(count * stride);
-  const codeOf = codeFinder(source);
-  for (let i = 0; i < count; i++) {
-    const code = Math.floor((i * codes) / count);
-    const at = codeOf(order[grouped ? (starts[code] as number) : code] as number);
-    halves.set(source.words.subarray(at, at + stride), i * stride);
-  }
-  return { count, halves, stride };
+  writeBlockBits(layout, words);
 }
 
 interface Gather {

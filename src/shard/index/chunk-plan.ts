@@ -1,6 +1,6 @@
 import { codeWordCount } from '../../core/code.js';
-import { expectedBucket, neighbourDistance, type CodeSample } from './code-sample.js';
-import { CHUNK_BITS_MAX, costToReachNs, scanCostNs } from './probe-cost.js';
+import { expectedBucket, expectedNear, neighbourDistance, type CodeSample } from './code-sample.js';
+import { CHUNK_BITS_MAX, costToReachNs, scanNearCostNs } from './probe-cost.js';
 
 /** A run of bits within one 64-bit word of a code. */
 export interface Chunk {
@@ -23,13 +23,13 @@ export interface ChunkPlanInput {
   readonly sample: () => CodeSample;
 }
 
-/** Below this many codes a linear scan takes microseconds and tables pay for nothing. */
-export const TABLE_CODES_MIN = 16_384;
+/** Fewer codes are scanned in a millisecond; tables would save too little for their memory. */
+export const TABLE_CODES_MIN = 2_000_000;
 const CHUNK_BITS_MIN = 8;
 /** Tables take at most this share of what the rows themselves take. */
 const TABLE_SHARE_MAX = 0.75;
 /** Tables are made only where a query for few results is expected to cost less than this share of a scan. */
-const COST_SHARE_MAX = 0.33;
+const COST_SHARE_MAX = 0.5;
 
 /**
  * How the codes are cut for multi-index hashing, by what a query for a code's nearest neighbour is expected to cost. The
@@ -51,7 +51,8 @@ export function planChunks(input: ChunkPlanInput): readonly Chunk[] {
   const sample = input.sample();
   const distance = neighbourDistance(sample, codes);
   let best: readonly Chunk[] = [];
-  let bestNs = COST_SHARE_MAX * scanCostNs(codes, codeWordCount(codeBits));
+  const near = expectedNear(sample, distance, codes);
+  let bestNs = COST_SHARE_MAX * scanNearCostNs(near, codes, codeWordCount(codeBits));
   let count = 0;
   for (let bitsMax = evenBits - 4; bitsMax <= CHUNK_BITS_MAX; bitsMax++) {
     const chunks = cut(codeBits, bitsMax);

@@ -1,10 +1,12 @@
-/** Some of a base's codes, evenly spread over it. */
+/** Some of a base's codes, by chance, in ascending order. */
 export interface CodeSample {
   readonly count: number;
   /** Each code as 32-bit halves of its zero-padded 64-bit words, low half first. */
   readonly halves: Uint32Array;
   /** 32-bit halves per code. */
   readonly stride: number;
+  /** Of some of the base's blocks, what SegmentLayout.blockBits has of all, as 32-bit halves. */
+  readonly blockBits: Uint32Array;
 }
 
 /** Codes that are compared with the whole sample. */
@@ -32,6 +34,31 @@ export function neighbourDistance({ count, halves, stride }: CodeSample, codes: 
     if (near * codes >= all) return distance;
   }
   return pairs.length - 1;
+}
+
+/**
+ * How many of `codes` codes lie in blocks (kernel/assembly/blocks.ts) that may hold a code within `distance` of a code of
+ * the gallery.
+ */
+export function expectedNear(sample: CodeSample, distance: number, codes: number): number {
+  const { count, halves, stride, blockBits } = sample;
+  const step = Math.max(1, Math.floor(count / QUERIES));
+  let near = 0;
+  let all = 0;
+  for (let at = 0; at < blockBits.length; at += 2 * stride) {
+    for (let query = 0; query < count; query += step) {
+      let bound = 0;
+      for (let h = 0; h < stride; h++) {
+        const code = halves[query * stride + h] as number;
+        const bits = at + (h >> 1) * 4 + (h & 1);
+        bound +=
+          popcount((blockBits[bits] as number) & ~code) + popcount(code & ~(blockBits[bits + 2] as number));
+      }
+      if (bound <= distance) near++;
+      all++;
+    }
+  }
+  return all === 0 ? codes : (codes * near) / all;
 }
 
 /**

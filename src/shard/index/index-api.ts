@@ -116,9 +116,12 @@ export interface ShardIndexStats {
 export interface IndexTuning {
   /** Rows that even a small partition may append before it is rebuilt. @default 16,384 */
   readonly deltaRowsMin?: number;
-  /** Distinct codes from which a partition has tables for multi-index hashing. @default 16,384 */
+  /** Distinct codes from which a partition may have tables for multi-index hashing. @default 2,000,000 */
   readonly tableCodesMin?: number;
-  /** Whether tables are used, chunk tables and lists by attribute set: by cost, always, or never. @default 'auto' */
+  /**
+   * Whether tables are used, chunk tables and lists by attribute set: by cost, always, or never. 'never' also compares all codes,
+   * where the others pass over blocks that are too far. @default 'auto'
+   */
   readonly probe?: 'auto' | 'always' | 'never';
   /** A lone query that is expected to compare this many codes is split over free threads. @default 4,000,000 */
   readonly splitCodesMin?: number;

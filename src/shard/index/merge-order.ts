@@ -28,6 +28,19 @@ export function mergeOrder(source: FrozenSegment): MergedOrder {
   return new OrderMerger(source).merge();
 }
 
+/** Where the code of a row lies, as an index of `words`; for base rows asked in ascending order. */
+export function codeFinder({ layout, words }: FrozenSegment): (row: number) => number {
+  const { baseRows, grouped } = layout;
+  const stride = layout.codeWords * 2;
+  let group = 0;
+  return (row) => {
+    if (row >= baseRows) return layout.deltaCodes / 4 + (row - baseRows) * stride;
+    if (!grouped) group = row;
+    else while ((words[layout.starts / 4 + group + 1] as number) <= row) group++;
+    return layout.codes / 4 + group * stride;
+  };
+}
+
 class OrderMerger {
   readonly #source: FrozenSegment;
   readonly #delta: Uint32Array;

@@ -1,3 +1,5 @@
+import { BLOCK_CODES } from '../kernel/kernel.js';
+
 /** Bits of a chunk at most: its table has an entry per value. */
 export const CHUNK_BITS_MAX = 22;
 
@@ -5,13 +7,15 @@ export const CHUNK_BITS_MAX = 22;
  * What things cost, in nanoseconds on the machine of docs/benchmarks.md where nothing is in the processor's caches. Only
  * their ratios matter, and only to choose between two exact ways: wrong ratios cost time, never an answer.
  */
-const SCAN_WORD_NS = 0.5;
+const SCAN_WORD_NS = 0.42;
+/** Looking whether a block may hold a near code. */
+const BLOCK_NS = 3;
 /** Looking a value of a chunk up: its place in the table, and its list. */
-const BUCKET_NS = 24;
+const BUCKET_NS = 12;
 /** A code somewhere in memory. */
-const CANDIDATE_NS = 13;
+const CANDIDATE_NS = 24;
 /** A code beside the one before it. */
-const SORTED_CANDIDATE_NS = 6;
+const SORTED_CANDIDATE_NS = 15;
 
 /** A chunk as its costs depend on it. */
 export interface ChunkCosts {
@@ -24,6 +28,11 @@ export interface ChunkCosts {
 
 export function scanCostNs(codes: number, codeWords: number): number {
   return codes * codeWords * SCAN_WORD_NS;
+}
+
+/** Scanning the `near` of all `codes` codes that lie in blocks which may hold a near code. */
+export function scanNearCostNs(near: number, codes: number, codeWords: number): number {
+  return scanCostNs(near, codeWords) + (codes / BLOCK_CODES) * codeWords * BLOCK_NS;
 }
 
 /** Values of a chunk that differ from the query's in exactly `radius` bits. */

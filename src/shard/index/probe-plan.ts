@@ -1,15 +1,16 @@
+import { expectedThreshold } from './expected-threshold.js';
 import {
   bucketCount,
   cheapestChunk,
   costToReachNs,
-  scanCostNs,
+  scanNearCostNs,
   stepCostNs,
   type ChunkCosts,
 } from './probe-cost.js';
 import type { SegmentView } from './segment-reader.js';
 
-/** Probing may always spend this share of the linear scan, in the hope that it ends soon. */
-const BLIND_SHARE = 0.04;
+/** Probing may always spend this share of the scan, and has then met enough to judge by. */
+const BLIND_SHARE = 0.01;
 /** Beyond that, only where the whole of it is expected to cost less than this share. */
 const SURE_SHARE = 0.85;
 
@@ -50,9 +51,10 @@ export class ProbeProgress {
     return this.#boundBits;
   }
 
-  get scanCostNs(): number {
+  /** What it is expected to cost to scan what may be near. The counts must be in this segment. */
+  scanCostNs(): number {
     const { groups, codeWords } = this.view.reader.layout;
-    return scanCostNs(groups, codeWords);
+    return scanNearCostNs(this.view.reader.kernel.countNear(this.view.s), groups, codeWords);
   }
 
   /** The step that is expected to be the cheapest; undefined where every chunk was probed to its last bit. */
@@ -72,6 +74,11 @@ export class ProbeProgress {
     this.view.reader.kernel.probe(this.view.s, step.chunk, step.radius);
     this.#completed[step.chunk] = step.radius + 1;
     this.#boundBits++;
+  }
+
+  /** Where the threshold is expected to end, from the rows counted by distance. */
+  expectedThreshold(counts: Uint32Array, k: number, threshold: number): number {
+    return expectedThreshold(counts, k, this.#chunks, this.#completed, threshold);
   }
 
   /** What it is expected to cost until no code at `distance` or nearer is unseen; not counted much beyond `limitNs`. */

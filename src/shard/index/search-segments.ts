@@ -1,4 +1,4 @@
-import { SCRATCH } from '../kernel/kernel.js';
+import { BLOCK_CODES, SCRATCH } from '../kernel/kernel.js';
 import { FilterPlan } from './filter-plan.js';
 import type { IndexPlace } from './index-api.js';
 import { isProbingWorth, ProbeProgress, type ProbeMode, type ProbeStep } from './probe-plan.js';
@@ -31,6 +31,7 @@ export function searchSegments(
   const counting = new Counting();
   const plan = query.allowed && new FilterPlan(query.allowed, query.k, mode);
   const probed: SegmentView[] = [];
+  const scanned: SegmentView[] = [];
   let visited = 0;
   for (const view of views) {
     beginSearch(view, query);
@@ -38,11 +39,18 @@ export function searchSegments(
     view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
     visited += view.deltaCount;
     const listed = plan?.rowsToList(view.reader.layout, view.reader.words);
-    if (listed !== undefined) visited += listRows(view, listed);
-    else if (isProbed(view, mode)) probed.push(view);
-    else visited += scanBase(view);
+    if (listed !== undefined) {
+      visited += listRows(view, listed);
+      continue;
+    }
+    (isProbed(view, mode) ? probed : scanned).push(view);
+    if (mode !== 'never') view.reader.kernel.scanHome(view.s);
   }
-  visited += probeInRounds(probed, counting, mode);
+  for (const view of scanned) {
+    counting.moveTo(view);
+    visited += scanBase(view, mode);
+  }
+  visited += probeInRounds(probed, counting, query.k, mode);
   return { entries: rankSegments(views, counting.threshold(), query.after), visited };
 }
 
@@ -59,6 +67,12 @@ class Counting {
     this.#at = view;
   }
 
+  /** Rows counted so far, by distance. */
+  counts(): Uint32Array {
+    const { reader, s } = this.#at as SegmentView;
+    return reader.words.subarray((s + SCRATCH.hist) >>> 2, (s + SCRATCH.hist + SCRATCH.histBytes) >>> 2);
+  }
+
   /** Rows farther than this are not in the answer. */
   threshold(): number {
     return this.#at === undefined ? 0 : (this.#at.reader.words[(this.#at.s + SCRATCH.thr) >>> 2] as number);
@@ -67,16 +81,28 @@ class Counting {
 
 // Each round probes each unfinished segment once; a segment is finished when its unseen codes are all too far.
 // Returns how many codes were compared.
-function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: ProbeMode): number {
+function probeInRounds(
+  views: readonly SegmentView[],
+  counting: Counting,
+  k: number,
+  mode: ProbeMode,
+): number {
   let unfinished = views.map((view) => new ProbeProgress(view));
-  const scanNs = unfinished.reduce((sum, progress) => sum + progress.scanCostNs, 0);
+  const scanNs = unfinished.reduce((sum, progress) => {
+    counting.moveTo(progress.view);
+    return sum + progress.scanCostNs();
+  }, 0);
   let spentNs = 0;
   let visited = 0;
   while (unfinished.length > 0) {
     const steps = unfinished.map((progress) => progress.nextStep());
     const nextNs = steps.reduce((sum, step) => sum + (step?.costNs ?? 0), 0);
     const restNs = (limitNs: number): number => {
-      const threshold = counting.threshold();
+      const threshold = (unfinished[0] as ProbeProgress).expectedThreshold(
+        counting.counts(),
+        k,
+        counting.threshold(),
+      );
       let sum = 0;
       for (const progress of unfinished)
         if (sum <= limitNs) sum += progress.costToReachNs(threshold, limitNs);
@@ -89,13 +115,14 @@ function probeInRounds(views: readonly SegmentView[], counting: Counting, mode: 
   }
   for (const { view } of unfinished) {
     counting.moveTo(view);
-    visited += scanBase(view);
+    visited += scanBase(view, mode);
   }
   return visited;
 }
 
 // Scans the codes of the base; how many they are.
-function scanBase({ reader, s }: SegmentView): number {
+function scanBase({ reader, s }: SegmentView, mode: ProbeMode): number {
+  if (mode !== 'never') return reader.kernel.scanNear(s) * BLOCK_CODES;
   reader.kernel.scanBase(s);
   return reader.layout.groups;
 }

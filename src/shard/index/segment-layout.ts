@@ -1,5 +1,5 @@
 import { codeWordCount } from '../../core/code.js';
-import { SCRATCH } from '../kernel/kernel.js';
+import { BLOCK_CODES, SCRATCH, SPAN_BLOCKS } from '../kernel/kernel.js';
 import { chunkIdBytes, type Chunk } from './chunk-plan.js';
 
 /** What decides where things lie in a segment's memory. */
@@ -51,6 +51,11 @@ export interface SegmentLayout extends SegmentShape {
   readonly filterBytes: number;
   /** u64[groups][codeWords], ascending */
   readonly codes: number;
+  /**
+   * {bits that all have, bits that any has} u64[blocks][codeWords][2] of every BLOCK_CODES codes, the last block shorter; then
+   * the same of every SPAN_BLOCKS blocks
+   */
+  readonly blockBits: number;
   /** u32[groups + 1]: rows of group g are [starts[g], starts[g + 1]) */
   readonly starts: number;
   /** u64[baseRows], ascending within a group */
@@ -96,6 +101,7 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
   const idBytes = chunkIdBytes(shape.groups);
   const filterBytes = Math.ceil(shape.attributeCapacity / 512) * 64;
   const hasAttributes = shape.attributeSets > 0;
+  const blocks = Math.ceil(shape.groups / BLOCK_CODES);
   const layout = {
     ...shape,
     codeWords,
@@ -105,6 +111,7 @@ export function layOutSegment(shape: SegmentShape): SegmentLayout {
     filterBytes,
     filters: take(shape.slots * filterBytes),
     codes: take(shape.groups * codeWords * 8),
+    blockBits: take((blocks + Math.ceil(blocks / SPAN_BLOCKS)) * codeWords * 16),
     starts: take(shape.grouped ? (shape.groups + 1) * 4 : 0),
     tieKeys: take(shape.baseRows * 8),
     fines: take(shape.baseRows * fineWords * 8),

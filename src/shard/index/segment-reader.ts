@@ -28,6 +28,7 @@ export class SegmentReader {
       layout.groups,
       layout.grouped ? 1 : 0,
       layout.codes,
+      layout.blockBits,
       layout.starts,
       layout.tieKeys,
       layout.fines,

@@ -131,7 +131,7 @@ export class Segment {
       rows.count,
     );
     this.#tieKeys.set(rows.tieKeys.subarray(0, rows.count), first);
-    this.words.set(rows.attributes.subarray(0, rows.count), layout.deltaAttributes / 4 + first);
+    this.#setAttributes(first, rows);
     this.#deltaCount += rows.count;
     this.#lookup = undefined;
   }
@@ -186,6 +186,14 @@ export class Segment {
 
   isDead(row: number): boolean {
     return ((this.words[this.layout.deadBits / 4 + (row >>> 5)] as number) & (1 << (row & 31))) !== 0;
+  }
+
+  // Zeros that are there are not written, so that where no row has attributes the column's memory is never touched.
+  #setAttributes(first: number, { attributes, count }: PackedRows): void {
+    const at = this.layout.deltaAttributes / 4 + first;
+    for (let i = 0; i < count; i++) {
+      if (this.words[at + i] !== attributes[i]) this.words[at + i] = attributes[i] as number;
+    }
   }
 
   #append(row: IndexRow): void {

@@ -2,6 +2,10 @@ import { readFile } from 'node:fs/promises';
 
 /** The largest k of a query, and so the size of a heap. Keep these equal to assembly/kernel.ts. */
 export const K_MAX = 10_000;
+/** Codes of a base in one block (assembly/blocks.ts). */
+export const BLOCK_CODES = 128;
+/** Blocks in a row that are passed over at once where all are far. */
+export const SPAN_BLOCKS = 32;
 /** The largest code that the kernel takes, in 64-bit words. */
 export const CODE_WORDS_MAX = 4;
 /** The largest fine code that the kernel takes, in 64-bit words. */
@@ -33,6 +37,7 @@ export interface KernelExports {
       groups: number,
       isGrouped: number,
       codes: number,
+      blockBits: number,
       starts: number,
       tieKeys: number,
       fines: number,
@@ -64,6 +69,9 @@ export interface KernelExports {
     ]
   ): void;
   scanBase(s: number): void;
+  scanHome(s: number): void;
+  scanNear(s: number): number;
+  countNear(s: number): number;
   scanDelta(s: number, from: number, to: number): void;
   countProbe(s: number, chunk: number, radius: number): number;
   probe(s: number, chunk: number, radius: number): void;

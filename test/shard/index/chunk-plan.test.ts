@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { planChunks, type Chunk } from '../../../src/shard/index/chunk-plan.js';
-import { expectedBucket, neighbourDistance, type CodeSample } from '../../../src/shard/index/code-sample.js';
+import {
+  expectedBucket,
+  expectedNear,
+  neighbourDistance,
+  type CodeSample,
+} from '../../../src/shard/index/code-sample.js';
 import { SeededRandom } from './random-rows.js';
 
-/** 64-bit codes. */
+/** 64-bit codes; without blocks, so that a scan is taken to pass over none. */
 function sampleOf(count: number, half: (i: number, high: boolean) => number): CodeSample {
   const halves = Uint32Array.from({ length: count * 2 }, (_, i) => half(i >>> 1, i % 2 === 1));
-  return { count, halves, stride: 2 };
+  return { count, halves, stride: 2, blockBits: new Uint32Array(0) };
 }
 
 const random = new SeededRandom(7);
@@ -41,9 +46,23 @@ describe('a sample of codes', () => {
   });
 });
 
+describe('blocks of a sample', () => {
+  // codes 0 and 255 of the low byte; a block in which all codes have bit 0, one in which none has bits 8 to 15
+  const codes = sampleOf(2, (i, high) => (high || i === 0 ? 0 : 255));
+  const blockBits = Uint32Array.of(1, 0, 0xffff_ffff, 0xffff_ffff, 0, 0, 0xffff_00ff, 0xffff_ffff);
+  const sample = { ...codes, blockBits };
+
+  it('tell how many codes a scan does not pass over', () => {
+    // code 0 is a bit away from the first block, 255 none from both
+    assert.equal(expectedNear(sample, 0, 400), 300);
+    assert.equal(expectedNear(sample, 1, 400), 400);
+    assert.equal(expectedNear(codes, 0, 400), 400);
+  });
+});
+
 describe('the plan of chunk tables', () => {
   it('cuts every bit of the codes into chunks, the first of which is the top of the first word', () => {
-    const chunks = plan(600_000, clustered);
+    const chunks = plan(10_000_000, clustered);
     assert.ok(chunks.length > 1);
     assert.equal((chunks[0]?.shift ?? 0) + (chunks[0]?.bits ?? 0), 64);
     for (const [i, { shift, bits }] of chunks.entries()) {
@@ -52,13 +71,23 @@ describe('the plan of chunk tables', () => {
     }
   });
 
-  it('makes tables of uniform codes only where there are very many', () => {
-    assert.deepEqual(plan(600_000, uniform), []);
-    assert.ok(plan(10_000_000, uniform).length > 1);
+  it('cuts many uniform codes so that a value is shared by a few', () => {
+    assert.deepEqual(
+      plan(10_000_000, uniform).map(({ bits }) => bits),
+      [22, 21, 21],
+    );
+  });
+
+  it('makes none where a scan passes over most blocks', () => {
+    const blockBits = Uint32Array.from(
+      { length: 400 },
+      (_, i) => clustered.halves[(i >> 2) * 2 + (i & 1)] as number,
+    );
+    assert.deepEqual(plan(10_000_000, { ...clustered, blockBits }), []);
   });
 
   it('makes none where they would take more than three quarters of the rows, or for few codes', () => {
-    assert.deepEqual(plan(600_000, clustered, 4), []);
+    assert.deepEqual(plan(10_000_000, clustered, 4), []);
     assert.deepEqual(plan(999, clustered), []);
   });
 });

@@ -3,11 +3,12 @@
 // docs/search.md explains the structure; ../kernel.ts is the typed door to what is exported here.
 import { fineWords } from './layout';
 import {
-  AFTER_RANK, CAND_COUNT, COMPLETED, COUNT_FROM, FILTER, FINE, HEAP_COUNT, HIST, K, PARTITION, PROBED, THR, TOMBSTONES, TOTAL,
+  AFTER_RANK, CAND_COUNT, COMPLETED, COUNT_FROM, FILTER, FINE, HEAP_COUNT, HIST, HOME, K, PARTITION, PROBED, THR, TOMBSTONES, TOTAL,
 } from './scratch';
 
 export { configure } from './layout';
 export { scanBase, scanDelta } from './scan';
+export { countNear, scanHome, scanNear } from './blocks';
 export { countProbe, probe } from './probe';
 export { listRows } from './list';
 export { rank } from './rank';
@@ -33,6 +34,7 @@ export function begin(
   store<u32>(s, fine && fineWords > 0 ? 1 : 0, FINE);
   store<u32>(s, partition, PARTITION);
   store<u32>(s, 0, PROBED);
+  store<u32>(s, 0xffffffff, HOME);
   store<u32>(s, filter, FILTER);
   store<u32>(s, afterRank, AFTER_RANK);
   store<u32>(s, countFrom, COUNT_FROM);

@@ -7,6 +7,9 @@ export let baseRows: u32 = 0;
 export let groups: u32 = 0;
 export let grouped: bool = false;
 export let codes: usize = 0;
+/** Codes of the base in one block (blocks.ts). */
+export const BLOCK_CODES_LOG2: u32 = 7;
+export let blockBits: usize = 0;
 export let starts: usize = 0;
 export let tieKeys: usize = 0;
 export let fines: usize = 0;
@@ -31,14 +34,14 @@ export const CHUNK_HEAD_BYTES: usize = 20;
 /** @param isGrouped false: the base holds one code per row and there is no `starts` column */
 export function configure(
   codeWords_: u32, fineWords_: u32, baseRows_: u32, groups_: u32, isGrouped: bool,
-  codes_: usize, starts_: usize, tieKeys_: usize, fines_: usize,
+  codes_: usize, blockBits_: usize, starts_: usize, tieKeys_: usize, fines_: usize,
   deadBits_: usize, tombstoneLog_: usize, tombstoneCount_: usize,
   deltaCodes_: usize, deltaTieKeys_: usize, deltaFines_: usize,
   chunkCount_: u32, chunkHeads_: usize, idBytes_: usize,
   attributes_: usize, attributeOrder_: usize, deltaAttributes_: usize,
 ): void {
   codeWords = codeWords_; fineWords = fineWords_; baseRows = baseRows_; groups = groups_; grouped = isGrouped;
-  codes = codes_; starts = starts_; tieKeys = tieKeys_; fines = fines_;
+  codes = codes_; blockBits = blockBits_; starts = starts_; tieKeys = tieKeys_; fines = fines_;
   deadBits = deadBits_; tombstoneLog = tombstoneLog_; tombstoneCount = tombstoneCount_;
   deltaCodes = deltaCodes_; deltaTieKeys = deltaTieKeys_; deltaFines = deltaFines_;
   chunkCount = chunkCount_; chunkHeads = chunkHeads_; idBytes = idBytes_;

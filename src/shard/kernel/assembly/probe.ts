@@ -1,6 +1,6 @@
 import { distance1 } from './distance';
-import { CHUNK_HEAD_BYTES, chunkCount, chunkHeads, codes, codeWords, idBytes } from './layout';
-import { COMPLETED, GATHERED, GATHERED_MAX, PROBED, QUERY, THR } from './scratch';
+import { BLOCK_CODES_LOG2, CHUNK_HEAD_BYTES, chunkCount, chunkHeads, codes, codeWords, idBytes } from './layout';
+import { COMPLETED, GATHERED, GATHERED_MAX, HOME, PROBED, QUERY, THR } from './scratch';
 import { offer } from './threshold';
 
 // Multi-index hashing.
@@ -18,8 +18,10 @@ function queryChunk(s: usize, head: usize): u32 {
   return <u32>(word >> load<u32>(head, 4)) & ((1 << load<u32>(head, 8)) - 1);
 }
 
-// Whether an earlier probe of this query visited the code at p.
-function isSeen(s: usize, p: usize): bool {
+// Whether the home block or an earlier probe of this query held the code.
+function isSeen(s: usize, id: u32): bool {
+  if (id >> BLOCK_CODES_LOG2 == load<u32>(s, HOME)) return true;
+  const p = codes + <usize>id * (<usize>codeWords << 3);
   for (let c: u32 = 0; c < chunkCount; c++) {
     const completed = load<u32>(s + (<usize>c << 2), COMPLETED);
     if (completed == 0) continue;
@@ -140,8 +142,8 @@ function visitWide(s: usize, count: u32): void {
   }
 }
 
-// A probe met a code of the base: offers it, unless an earlier probe did.
+// Offers a code of the base, unless it was met before.
 export function offerNew(s: usize, id: u32, d: u32): u32 {
   const thr = load<u32>(s, THR);
-  return d > thr || isSeen(s, codes + <usize>id * (<usize>codeWords << 3)) ? thr : offer(s, id, d);
+  return d > thr || isSeen(s, id) ? thr : offer(s, id, d);
 }

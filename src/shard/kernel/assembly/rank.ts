@@ -99,41 +99,62 @@ function rankFine(s: usize, from: u32, to: u32, d: u32): void {
   }
 }
 
-// The same for 256-bit fine codes, with the query in locals, and two runs side by side as scan1 has them.
+// The same for 256-bit fine codes: two runs side by side, in a loop without calls, as scan1 has them.
 function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
+  const first = load<u32>(s, AFTER_RANK);
+  const base = (d << 16) - first;
+  const half: u32 = ((to - from) >> 1) & ~1;
+  const next = <usize>half << 5;
+  const start = fines + (<usize>from << 5);
+  const middle = start + next;
+  for (let p = start; ; p += 64) {
+    p = firstGood4(p, middle, p + next, s, base, worstRank(s) - first);
+    if (p >= middle) break;
+    const row = from + <u32>((p - start) >> 5);
+    rankFine(s, row, row + 2, d);
+    rankFine(s, row + half, row + half + 2, d);
+  }
+  rankFine(s, from + half * 2, to, d);
+}
+
+// The first p, in steps of two fine codes up to `end`, where one of the two at p or, as far on, at r may enter the heap: that
+// at fine distance f where base + f <= span.
+export function firstGood4(p: usize, end: usize, r: usize, s: usize, base: u32, span: u32): usize {
   const q0 = load<u64>(s, FINE_QUERY);
   const q1 = load<u64>(s, FINE_QUERY + 8);
   const q2 = load<u64>(s, FINE_QUERY + 16);
   const q3 = load<u64>(s, FINE_QUERY + 24);
-  const first = load<u32>(s, AFTER_RANK);
-  // of a row with fine distance f: r - first
-  const base = (d << 16) - first;
-  let span = worstRank(s) - first;
-  const half: u32 = ((to - from) >> 1) & ~1;
-  const middle = from + half;
-  const next = <usize>half << 5;
-  let p = fines + (<usize>from << 5);
-  let row = from;
-  for (; row < middle; row += 2, p += 64) {
-    const a0 = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
-    const b0 = base + distance2(p + next, 0, q0, q1) + distance2(p + next, 16, q2, q3);
-    if (a0 <= span) span = considerRow(s, row, first + a0) - first;
-    if (b0 <= span) span = considerRow(s, row + half, first + b0) - first;
-    const a1 = base + distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3);
-    const b1 = base + distance2(p + next, 32, q0, q1) + distance2(p + next, 48, q2, q3);
-    if (a1 <= span) span = considerRow(s, row + 1, first + a1) - first;
-    if (b1 <= span) span = considerRow(s, row + half + 1, first + b1) - first;
+  while (p < end) {
+    if (base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3) <= span) break;
+    if (base + distance2(r, 0, q0, q1) + distance2(r, 16, q2, q3) <= span) break;
+    if (base + distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3) <= span) break;
+    if (base + distance2(r, 32, q0, q1) + distance2(r, 48, q2, q3) <= span) break;
+    p += 64;
+    r += 64;
   }
-  row = middle + half;
-  p += next;
-  for (; row < to; row++, p += 32) {
-    const d0 = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3);
-    if (d0 <= span) span = considerRow(s, row, first + d0) - first;
-  }
+  return p;
 }
 
 // The same for 512-bit fine codes, those of the default model.
 function rankFine8(s: usize, from: u32, to: u32, d: u32): void {
+  const first = load<u32>(s, AFTER_RANK);
+  const base = (d << 16) - first;
+  const half: u32 = (to - from) >> 1;
+  const next = <usize>half << 6;
+  const start = fines + (<usize>from << 6);
+  const middle = start + next;
+  for (let p = start; ; p += 64) {
+    p = firstGood8(p, middle, p + next, s, base, worstRank(s) - first);
+    if (p >= middle) break;
+    const row = from + <u32>((p - start) >> 6);
+    rankFine(s, row, row + 1, d);
+    rankFine(s, row + half, row + half + 1, d);
+  }
+  rankFine(s, from + half * 2, to, d);
+}
+
+// As firstGood4, one fine code at a time.
+export function firstGood8(p: usize, end: usize, r: usize, s: usize, base: u32, span: u32): usize {
   const q0 = load<u64>(s, FINE_QUERY);
   const q1 = load<u64>(s, FINE_QUERY + 8);
   const q2 = load<u64>(s, FINE_QUERY + 16);
@@ -142,23 +163,15 @@ function rankFine8(s: usize, from: u32, to: u32, d: u32): void {
   const q5 = load<u64>(s, FINE_QUERY + 40);
   const q6 = load<u64>(s, FINE_QUERY + 48);
   const q7 = load<u64>(s, FINE_QUERY + 56);
-  const first = load<u32>(s, AFTER_RANK);
-  const base = (d << 16) - first;
-  let span = worstRank(s) - first;
-  const half: u32 = (to - from) >> 1;
-  const middle = from + half;
-  const next = <usize>half << 6;
-  let p = fines + (<usize>from << 6);
-  let row = from;
-  for (; row < middle; row++, p += 64) {
-    const a = base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3)
-      + distance2(p, 32, q4, q5) + distance2(p, 48, q6, q7);
-    const b = base + distance2(p + next, 0, q0, q1) + distance2(p + next, 16, q2, q3)
-      + distance2(p + next, 32, q4, q5) + distance2(p + next, 48, q6, q7);
-    if (a <= span) span = considerRow(s, row, first + a) - first;
-    if (b <= span) span = considerRow(s, row + half, first + b) - first;
+  while (p < end) {
+    const a = distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3) + distance2(p, 32, q4, q5) + distance2(p, 48, q6, q7);
+    if (base + a <= span) break;
+    const b = distance2(r, 0, q0, q1) + distance2(r, 16, q2, q3) + distance2(r, 32, q4, q5) + distance2(r, 48, q6, q7);
+    if (base + b <= span) break;
+    p += 64;
+    r += 64;
   }
-  if (middle + half < to) rankFine(s, to - 1, to, d);
+  return p;
 }
 
 // Puts a base row into the heap if it may be an answer and is good enough; the new rank of the worst.

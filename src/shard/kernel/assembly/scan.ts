@@ -9,6 +9,11 @@ export function scanBase(s: usize): void {
   scan(s, codes, 0, groups, 0);
 }
 
+/** Scans codes [from, to) of the base. */
+export function scanCodes(s: usize, from: u32, to: u32): void {
+  scan(s, codes, from, to, 0);
+}
+
 /** Scans rows [from, to) of the delta. */
 export function scanDelta(s: usize, from: u32, to: u32): void {
   scan(s, deltaCodes, from, to, DELTA_FLAG);
@@ -26,61 +31,91 @@ function meet(s: usize, id: u32, d: u32): u32 {
 }
 
 // Two runs of the column are scanned side by side: at a page's end the processor's prefetching of a run stops, and the
-// two waits for the next page overlap. One run alone takes a third longer on codes that are not in the cache.
+// two waits for the next page overlap. firstNear1 passes over what is far and meetRun sees to the codes of the round in
+// which it stopped: V8 keeps no local in a register across a call, so the inner loop must be free of calls.
 function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
   const q = load<u64>(s, QUERY);
-  let thr = load<u32>(s, THR);
-  const half: u32 = ((to - from) >> 1) & ~3;
-  const middle = from + half;
+  const half: u32 = ((to - from) >> 1) & ~7;
   const next = <usize>half << 3;
-  let i = from;
-  let p = column + (<usize>from << 3);
-  for (; i < middle; i += 4, p += 32) {
-    const a0 = distance1(p, 0, q);
-    const b0 = distance1(p + next, 0, q);
-    if (a0 <= thr) thr = meet(s, i | flag, a0);
-    if (b0 <= thr) thr = meet(s, (i + half) | flag, b0);
-    const a1 = distance1(p, 8, q);
-    const b1 = distance1(p + next, 8, q);
-    if (a1 <= thr) thr = meet(s, (i + 1) | flag, a1);
-    if (b1 <= thr) thr = meet(s, (i + half + 1) | flag, b1);
-    const a2 = distance1(p, 16, q);
-    const b2 = distance1(p + next, 16, q);
-    if (a2 <= thr) thr = meet(s, (i + 2) | flag, a2);
-    if (b2 <= thr) thr = meet(s, (i + half + 2) | flag, b2);
-    const a3 = distance1(p, 24, q);
-    const b3 = distance1(p + next, 24, q);
-    if (a3 <= thr) thr = meet(s, (i + 3) | flag, a3);
-    if (b3 <= thr) thr = meet(s, (i + half + 3) | flag, b3);
+  const first = column + (<usize>from << 3);
+  const middle = first + next;
+  for (let p = first; ; p += 64) {
+    p = firstNear1(p, middle, p + next, q, load<u32>(s, THR));
+    if (p >= middle) break;
+    const i = from + <u32>((p - first) >> 3);
+    meetRun(s, p, i, i + 8, flag);
+    meetRun(s, p + next, i + half, i + half + 8, flag);
   }
-  for (i = middle + half, p += next; i < to; i++, p += 8) {
-    const d = distance1(p, 0, q);
-    if (d <= thr) thr = meet(s, i | flag, d);
+  meetRun(s, middle + next, from + half * 2, to, flag);
+}
+
+// The first p, in steps of eight codes up to `end`, where one of the eight codes at p or, as far on, at r is near.
+export function firstNear1(p: usize, end: usize, r: usize, q: u64, thr: u32): usize {
+  while (p < end) {
+    if (distance1(p, 0, q) <= thr) break;
+    if (distance1(r, 0, q) <= thr) break;
+    if (distance1(p, 8, q) <= thr) break;
+    if (distance1(r, 8, q) <= thr) break;
+    if (distance1(p, 16, q) <= thr) break;
+    if (distance1(r, 16, q) <= thr) break;
+    if (distance1(p, 24, q) <= thr) break;
+    if (distance1(r, 24, q) <= thr) break;
+    if (distance1(p, 32, q) <= thr) break;
+    if (distance1(r, 32, q) <= thr) break;
+    if (distance1(p, 40, q) <= thr) break;
+    if (distance1(r, 40, q) <= thr) break;
+    if (distance1(p, 48, q) <= thr) break;
+    if (distance1(r, 48, q) <= thr) break;
+    if (distance1(p, 56, q) <= thr) break;
+    if (distance1(r, 56, q) <= thr) break;
+    p += 64;
+    r += 64;
   }
+  return p;
 }
 
 // As scan1.
 function scan2(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
   const q0 = load<u64>(s, QUERY);
   const q1 = load<u64>(s, QUERY + 8);
-  let thr = load<u32>(s, THR);
-  const half: u32 = ((to - from) >> 1) & ~1;
-  const middle = from + half;
+  const half: u32 = ((to - from) >> 1) & ~3;
   const next = <usize>half << 4;
-  let i = from;
-  let p = column + (<usize>from << 4);
-  for (; i < middle; i += 2, p += 32) {
-    const a0 = distance2(p, 0, q0, q1);
-    const b0 = distance2(p + next, 0, q0, q1);
-    if (a0 <= thr) thr = meet(s, i | flag, a0);
-    if (b0 <= thr) thr = meet(s, (i + half) | flag, b0);
-    const a1 = distance2(p, 16, q0, q1);
-    const b1 = distance2(p + next, 16, q0, q1);
-    if (a1 <= thr) thr = meet(s, (i + 1) | flag, a1);
-    if (b1 <= thr) thr = meet(s, (i + half + 1) | flag, b1);
+  const first = column + (<usize>from << 4);
+  const middle = first + next;
+  for (let p = first; ; p += 64) {
+    p = firstNear2(p, middle, p + next, q0, q1, load<u32>(s, THR));
+    if (p >= middle) break;
+    const i = from + <u32>((p - first) >> 4);
+    meetRun(s, p, i, i + 4, flag);
+    meetRun(s, p + next, i + half, i + half + 4, flag);
   }
-  for (i = middle + half, p += next; i < to; i++, p += 16) {
-    const d = distance2(p, 0, q0, q1);
+  meetRun(s, middle + next, from + half * 2, to, flag);
+}
+
+// As firstNear1, in steps of four codes.
+export function firstNear2(p: usize, end: usize, r: usize, q0: u64, q1: u64, thr: u32): usize {
+  while (p < end) {
+    if (distance2(p, 0, q0, q1) <= thr) break;
+    if (distance2(r, 0, q0, q1) <= thr) break;
+    if (distance2(p, 16, q0, q1) <= thr) break;
+    if (distance2(r, 16, q0, q1) <= thr) break;
+    if (distance2(p, 32, q0, q1) <= thr) break;
+    if (distance2(r, 32, q0, q1) <= thr) break;
+    if (distance2(p, 48, q0, q1) <= thr) break;
+    if (distance2(r, 48, q0, q1) <= thr) break;
+    p += 64;
+    r += 64;
+  }
+  return p;
+}
+
+// Meets those of the codes [from, to), the first of which is at p, that are near enough.
+function meetRun(s: usize, p: usize, from: u32, to: u32, flag: u32): void {
+  const bytes = <usize>codeWords << 3;
+  let thr = load<u32>(s, THR);
+  for (let i = from; i < to; i++, p += bytes) {
+    let d: u32 = 0;
+    for (let w: usize = 0; w < bytes; w += 8) d += <u32>popcnt<u64>(load<u64>(p + w) ^ load<u64>(s + w, QUERY));
     if (d <= thr) thr = meet(s, i | flag, d);
   }
 }

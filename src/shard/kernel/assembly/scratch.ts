@@ -13,6 +13,7 @@
 //   40      AFTER_RANK u32 the cursor: rows before (AFTER_RANK, AFTER_KEY) are no answers; zeros: there is none
 //   44      COUNT_FROM u32 from this distance on every row is after the cursor: its distance + 1; 0: no cursor
 //   48      AFTER_KEY u64
+//   56      HOME u32       block of the base that scanHome scanned; NONE: none
 //   64      the query's code, 32 bytes
 //   128     the query's fine code, 64 bytes
 //   256     hist u32[257]: rows seen per distance (at least; never more than are alive)
@@ -35,6 +36,7 @@ export const FILTER: usize = 36;
 export const AFTER_RANK: usize = 40;
 export const COUNT_FROM: usize = 44;
 export const AFTER_KEY: usize = 48;
+export const HOME: usize = 56;
 export const QUERY: usize = 64;
 export const FINE_QUERY: usize = 128;
 export const HIST: usize = 256;
