@@ -54,7 +54,7 @@ interface Waiting {
  *
  *   search() ──▶ [waiting] ──▶ task of up to 16 queries ──▶ one thread, all partitions
  *
- * A gallery of few rows is searched at once, without a thread, and so is a lone query of a kind that was cheap of late: a
+ * A gallery of few rows is searched at once, without a thread, and so is a lone query of a kind that is cheap: a
  * thread round trip costs as much as a small search. For the same reason queries that wait together travel together; an
  * idle thread never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots
  * are taken when a task leaves, not when its queries came: what was applied before search() was called is always seen. At
