@@ -61,14 +61,14 @@ export function registerExperiment(program: Command): void {
     )
     .option('--seed <n>', 'draws images and queries, and seeds every method', wholeNumber(0, SEED_MAX), 1)
     .option('--input <pixels>', 'side of the images that networks see', wholeNumber(16, 256), 32)
-    .option('--iterations <n>', 'mini-batches that every network trains for', wholeNumber(1, COUNT_MAX), 500)
+    .option('--iterations <n>', 'mini-batches that every network trains for', wholeNumber(1, COUNT_MAX), 1600)
     .option(
       '--trunk-iterations <n>',
       'mini-batches that the trunk shared by all networks trains for before, to tell the classes apart',
       wholeNumber(0, COUNT_MAX),
       0,
     )
-    .option('--batch <n>', 'images in a mini-batch', wholeNumber(4, 4096), 200)
+    .option('--batch <n>', 'images in a mini-batch', wholeNumber(4, 4096), 100)
     .option('--rotate <degrees>', 'augmentation of every network: rotate up to this far', number(0, 180), 0)
     .option('--shift <share>', 'augmentation: shift up to this share of the side', number(0, 1), 0)
     .option('--scale <share>', 'augmentation: zoom up to this share, in or out', number(0, 0.9), 0)
