@@ -23,7 +23,7 @@ interface OpenStream {
 
 /** Call ids are uint32 and used again after so many: no search is under way for that long. */
 const CALL_IDS = 2 ** 32;
-/** Searches in one message. */
+/** Searches in one message: with filters and tokens at their largest 15 MB, which a shard server takes. */
 const CALLS_PER_MESSAGE_MAX = 64;
 
 /**

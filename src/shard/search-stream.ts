@@ -10,7 +10,7 @@ import type { CallContext, DuplexHandler } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
 import { TurnBatch } from '../runtime/turn-batch.js';
 
-/** Replies in one message. */
+/** Replies in one message: each of at most 256 hits without thumbnails, 45 MB with texts at their largest, is let out. */
 const REPLIES_PER_MESSAGE_MAX = 64;
 
 export interface SearchStreamOptions {

@@ -138,7 +138,11 @@ export class RocksDatabase {
         let at = 0;
         for (const { keys, resolve } of reads) resolve(values.slice(at, (at += keys.length)));
       },
-      (error: unknown) => reads.forEach(({ reject }) => reject(error as Error)),
+      // getMany fails as a whole: a damaged block is told to those alone who want it
+      (error: unknown) => {
+        if (reads.length === 1) reads[0]?.reject(error as Error);
+        else for (const read of reads) this.#getTogether([read]);
+      },
     );
   }
 

@@ -7,11 +7,13 @@ import { packageRoot } from '../../../src/runtime/package-root.js';
 import { layOutSegment, memoryFor } from '../../../src/shard/index/segment-layout.js';
 import { SegmentReader } from '../../../src/shard/index/segment-reader.js';
 import {
+  BLOCK_CODES,
   CODE_WORDS_MAX,
   compileKernel,
   FINE_WORDS_MAX,
   K_MAX,
   SCRATCH,
+  SPAN_BLOCKS,
 } from '../../../src/shard/kernel/kernel.js';
 
 const kernel = await compileKernel();
@@ -80,7 +82,10 @@ describe('the search kernel', () => {
   }
 
   it('has the constants that its typed door says', async () => {
-    const source = await readFile(`${packageRoot()}src/shard/kernel/assembly/scratch.ts`, 'utf8');
+    const files = ['scratch.ts', 'layout.ts'].map((name) =>
+      readFile(`${packageRoot()}src/shard/kernel/assembly/${name}`, 'utf8'),
+    );
+    const source = (await Promise.all(files)).join('\n');
     const constant = (name: string): number => {
       return Number(new RegExp(`^export const ${name}: (?:usize|u32) = (\\d+);`, 'm').exec(source)?.[1]);
     };
@@ -100,6 +105,8 @@ describe('the search kernel', () => {
         SCRATCH.candidates,
       ],
     );
+    assert.equal(2 ** constant('BLOCK_CODES_LOG2'), BLOCK_CODES);
+    assert.equal(constant('SPAN_BLOCKS'), SPAN_BLOCKS);
     assert.equal(constant('CARRY'), constant('HEAP') + K_MAX * 16);
     assert.equal(constant('CANDIDATES'), constant('CARRY') + K_MAX * 16);
     assert.ok(SCRATCH.candidates + constant('CANDIDATES_MAX') * 8 <= SCRATCH.byteLength);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -182,6 +183,35 @@ describe('record store', () => {
     const store = await openStore(test, folder);
     const ref = { partition: 0, tieKey: 5n, imageId: 'a' };
     await assert.rejects(store.readRecords([ref]), hasCode('CORRUPT_RECORD'));
+  });
+
+  it('tells of a damaged block whoever wants it, and not those that read in the same turn', async (test) => {
+    const folder = await temporaryFolder();
+    const refs = Array.from({ length: 500 }, (_, i) => ({ partition: 0, tieKey: BigInt(i), imageId: 'a' }));
+    const put = refs.map(({ partition, tieKey, imageId }) => ({
+      type: 'put' as const,
+      key: recordKey(partition, tieKey, imageId),
+      value: sealValue(randomBytes(200)),
+    }));
+    let database = await RocksDatabase.open(folder, OPTIONS);
+    await database.write(put);
+    await database.close();
+    // what was in the write-ahead log goes to a sorted file when it is opened again
+    database = await RocksDatabase.open(folder, OPTIONS);
+    await database.close();
+    for (const name of await readdir(folder)) {
+      if (!name.endsWith('.sst')) continue;
+      const bytes = await readFile(path.join(folder, name));
+      bytes.fill(0xff, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 8);
+      await writeFile(path.join(folder, name), bytes);
+    }
+    const store = await openStore(test, folder);
+    const outcomes = await Promise.allSettled(refs.map((ref) => store.readRecords([ref])));
+    const failed = outcomes.filter(({ status }) => status === 'rejected');
+    assert.ok(failed.length > 0 && failed.length < 50, `${failed.length} of ${refs.length} reads failed`);
+    assert.ok(
+      failed.every((outcome) => hasCode('CORRUPT_RECORD')((outcome as PromiseRejectedResult).reason)),
+    );
   });
 
   it('has nothing of a write when the process died before it, and all of it after', async (test) => {

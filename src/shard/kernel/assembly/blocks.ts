@@ -1,4 +1,4 @@
-import { BLOCK_CODES_LOG2, blockBits, codes, codeWords, groups } from './layout';
+import { BLOCK_CODES_LOG2, SPAN_BLOCKS, blockBits, codes, codeWords, groups } from './layout';
 import { scanCodes } from './scan';
 import { HOME, QUERY, THR } from './scratch';
 
@@ -10,7 +10,6 @@ import { HOME, QUERY, THR } from './scratch';
 /** Blocks of which some are looked at to tell whether to look at each. */
 const REGION_BLOCKS: u32 = 2048;
 const LOOK_STEP: u32 = 32;
-const SPAN_BLOCKS: u32 = 32;
 /** To pass over fewer blocks costs more, in waiting for memory, than to scan them. */
 const GAP_BLOCKS_MIN: u32 = 8;
 

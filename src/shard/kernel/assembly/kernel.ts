@@ -1,6 +1,7 @@
 // The search kernel: AssemblyScript, compiled to WebAssembly by scripts/build-kernel.mjs, run on the shared memory of
 // one segment. No heap, no data section: everything lies where segment-layout.ts puts it and is passed as byte offsets.
-// docs/search.md explains the structure; ../kernel.ts is the typed door to what is exported here.
+// docs/search.md explains the structure; ../kernel.ts is the typed door to what is exported here. A decorator on a function, as
+// @inline, is AssemblyScript's alone: TypeScript, and so every editor, is told to ignore it.
 import { fineWords } from './layout';
 import {
   AFTER_RANK, CAND_COUNT, COMPLETED, COUNT_FROM, FILTER, FINE, HEAP_COUNT, HIST, HOME, K, PARTITION, PROBED, THR, TOMBSTONES, TOTAL,

@@ -9,6 +9,8 @@ export let grouped: bool = false;
 export let codes: usize = 0;
 /** Codes of the base in one block (blocks.ts). */
 export const BLOCK_CODES_LOG2: u32 = 7;
+/** Blocks in one span. */
+export const SPAN_BLOCKS: u32 = 32;
 export let blockBits: usize = 0;
 export let starts: usize = 0;
 export let tieKeys: usize = 0;
