@@ -102,7 +102,7 @@ class StoreFiller {
     for (let image = from; image < to; image++) {
       const { imageId, row, record } = this.#image(image);
       const partition = partitionOf(row.tieKey, partitions);
-      const live = { ...row, revision: image + 1, modelTag };
+      const live = { ...row, revision: image + 1, modelTag, summary: record };
       const ref = { partition, tieKey: row.tieKey };
       tieEntries.push({ ...ref, states: [{ imageId, removedBefore: 0, live }] });
       records.push({ ...ref, imageId, record });

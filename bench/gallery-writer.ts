@@ -8,6 +8,7 @@ import { rowKindOf } from '../src/shard/apply/partition-loader.js';
 import { packAttributes } from '../src/shard/attributes/attribute-set.js';
 import { noBlobs, type RowKind } from '../src/shard/store/blob-store.js';
 import { NO_CHANGE, POSITION_START, RecordStore } from '../src/shard/store/record-store.js';
+import { summaryOf } from '../src/shard/store/record-summary.js';
 import {
   codeOfImage,
   fineCodeOfImage,
@@ -110,7 +111,8 @@ class StoreWriter {
     }));
     const tieEntries = batch.map((image, i) => {
       const { tieKey, ...codes } = added[i] as (typeof added)[number];
-      const live = { ...codes, revision: image + 1, modelTag };
+      const summary = summaryOf(this.#recordOf(partition, image).record);
+      const live = { ...codes, revision: image + 1, modelTag, summary };
       return { partition, tieKey, states: [{ imageId: galleryImageId(image), removedBefore: 0, live }] };
     });
     await this.#store.commit({

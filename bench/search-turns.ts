@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hammingDistance } from '../src/core/code.js';
 import type { IndexHits, PackedRows, Ranking, ShardIndex } from '../src/shard/index/index-api.js';
 import type { FaissPeer } from './faiss.js';
@@ -42,6 +43,18 @@ export function ask(index: ShardIndex, query: BenchQuery, k: number): Promise<In
   return index.search({ ...query, k, ranking, partitions: index.partitions() });
 }
 
+/** In a turn of the event loop of its own, as a lone query comes to a shard server; the index may then answer in that turn. */
+async function askAlone(
+  index: ShardIndex,
+  query: BenchQuery,
+  k: number,
+): Promise<{ readonly hits: IndexHits; readonly ms: number }> {
+  await nextTurn();
+  const begin = performance.now();
+  const hits = await ask(index, query, k);
+  return { hits, ms: performance.now() - begin };
+}
+
 /** Asks all rivals all queries. What else the machine does meets them alike. */
 export async function takeTurns(
   { index, linear, faiss, codeBytes }: Rivals,
@@ -49,22 +62,17 @@ export async function takeTurns(
   k: number,
 ): Promise<Turns> {
   const turns: Turns = { k, indexMs: [], linearMs: [], faissMs: [], readMs: [], agrees: true };
-  for (const query of queries.slice(0, WARM_UP_QUERIES)) await ask(index, query, k);
-  for (const query of queries.slice(0, WARM_UP_QUERIES / 10)) await ask(linear, query, k);
+  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(index, query, k);
+  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(linear, query, k);
   for (let first = 0; first < queries.length; first += TURN_QUERIES) {
     const turn = queries.slice(first, first + TURN_QUERIES);
     const farthest: (number | undefined)[] = [];
     for (const query of turn) {
-      const begin = performance.now();
-      const hits = await ask(index, query, k);
-      turns.indexMs.push(performance.now() - begin);
+      const { hits, ms } = await askAlone(index, query, k);
+      turns.indexMs.push(ms);
       farthest.push(hits.distances.at(-1));
     }
-    for (const query of turn) {
-      const begin = performance.now();
-      await ask(linear, query, k);
-      turns.linearMs.push(performance.now() - begin);
-    }
+    for (const query of turn) turns.linearMs.push((await askAlone(linear, query, k)).ms);
     for (let i = 0; i < turn.length; i++) turns.readMs.push(plainReadMs(codeBytes));
     for (let i = 0; faiss !== undefined && i < turn.length; i++) {
       const answer = await faiss.ask(k, first + i);
@@ -81,13 +89,9 @@ export async function indexMs(
   queries: readonly BenchQuery[],
   k: number,
 ): Promise<number[]> {
-  for (const query of queries.slice(0, WARM_UP_QUERIES)) await ask(index, query, k);
+  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(index, query, k);
   const samples: number[] = [];
-  for (const query of queries) {
-    const begin = performance.now();
-    await ask(index, query, k);
-    samples.push(performance.now() - begin);
-  }
+  for (const query of queries) samples.push((await askAlone(index, query, k)).ms);
   return samples;
 }
 

@@ -1,4 +1,3 @@
-import type { HitList } from '../core/hit-list.js';
 import { partitionsOf, type Placement } from '../core/placement.js';
 import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
 import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
@@ -16,6 +15,7 @@ import { openShardIndex, type ShardIndex } from './index/shard-index.js';
 import { fetchRecords } from './search/fetch-records.js';
 import { recordsOfHits } from './search/records-of-hits.js';
 import { PartitionSearch } from './search/partition-search.js';
+import type { ShownHits } from './search/resolve-hits.js';
 import { RecordStore } from './store/record-store.js';
 
 export interface ShardReplicasOptions {
@@ -127,7 +127,10 @@ export class ShardReplicas {
     return fetchRecords(this.#store, this.applier, this.#options.partitionCount, request);
   }
 
-  recordsOfHits(hits: HitList, what: { readonly includeThumbnails: boolean }): Promise<Buffer[]> {
+  recordsOfHits(
+    hits: ShownHits,
+    what: { readonly includeThumbnails: boolean },
+  ): Promise<readonly Uint8Array[]> {
     const { partitionCount } = this.#options;
     return recordsOfHits(this.#store, this.applier, hits, { ...what, partitionCount });
   }

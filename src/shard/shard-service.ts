@@ -65,10 +65,11 @@ async function search(
   const replicas = readyReplicas(options);
   const { query, token } = checkSearchRequest(request, replicas, signal);
   await replicas.applier.board.waitFor(token, timeoutMs * (1 - ANSWER_RESERVE), signal);
-  const { hits, searchMs } = await replicas.search.search(query);
+  const found = await replicas.search.search(query);
   // saves the coordinator a second call where few hits are wanted
-  const records = request.includeRecords ? await replicas.recordsOfHits(hits, request) : [];
-  return { hits: packHitList(hits), partitions: [...query.partitions], searchMs, records };
+  const records = request.includeRecords ? await replicas.recordsOfHits(found, request) : [];
+  const { hits, searchMs } = found;
+  return { hits: packHitList(hits), partitions: [...query.partitions], searchMs, records: [...records] };
 }
 
 async function fetch(options: ShardServiceOptions, request: FetchRequest__Output): Promise<FetchResponse> {

@@ -82,7 +82,8 @@ describe('a query that its client cancels', () => {
           tieKeys: new BigUint64Array(k),
           imageIds: Array.from({ length: k }, (_, i) => `${i}`),
         };
-        return Promise.resolve({ hits, attributes: new Uint32Array(k).fill(set) });
+        const summaries = Array.from({ length: k }, () => new Uint8Array(0));
+        return Promise.resolve({ hits, attributes: new Uint32Array(k).fill(set), summaries });
       },
     });
     await assert.rejects(search, { message: 'cancelled' });

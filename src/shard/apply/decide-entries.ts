@@ -1,4 +1,5 @@
 import { baseImageId } from '../../core/image-id.js';
+import { summaryOf } from '../store/record-summary.js';
 import { logRevisionOf, modelTagOf, type IdState, type LiveImage } from '../store/tie-entry.js';
 import type { DecodedEntry, RecordEntry, RemovalEntry } from './decode-log-entry.js';
 
@@ -75,6 +76,7 @@ function takeRecord(
     code: entry.code,
     fineCode: entry.fineCode,
     attributes: intern(entry.attributes),
+    summary: summaryOf(entry.record),
   };
   batch.put({ ...state, live }, entry.record);
   if (baseId !== entry.imageId) batch.framesOf(baseId).add(entry.imageId);

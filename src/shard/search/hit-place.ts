@@ -43,7 +43,7 @@ function isBehind(a: HitPlace, b: HitPlace): boolean {
   return compareRanked({ ...a, id: a.imageId }, { ...b, id: b.imageId }) > 0;
 }
 
-function rowsOf({ hits, attributes }: ResolvedHits, from: number, to: number): ResolvedHits {
+function rowsOf({ hits, attributes, summaries }: ResolvedHits, from: number, to: number): ResolvedHits {
   return {
     hits: {
       count: to - from,
@@ -53,5 +53,6 @@ function rowsOf({ hits, attributes }: ResolvedHits, from: number, to: number): R
       imageIds: hits.imageIds.slice(from, to),
     },
     attributes: attributes.slice(from, to),
+    summaries: summaries.slice(from, to),
   };
 }

@@ -1,5 +1,4 @@
 import { assert } from '../../core/errors.js';
-import type { HitList } from '../../core/hit-list.js';
 import type { SearchFilter } from '../../core/search-filter.js';
 import type { LogApplier } from '../apply/log-applier.js';
 import type { AttributeField } from '../attributes/attribute-set.js';
@@ -9,7 +8,7 @@ import type { IndexQuery, ShardIndex } from '../index/shard-index.js';
 import type { RecordStore } from '../store/record-store.js';
 import { modelTagOf } from '../store/tie-entry.js';
 import { searchBehind, type HitPlace } from './hit-place.js';
-import { resolveHits, type ResolvedHits } from './resolve-hits.js';
+import { resolveHits, type ResolvedHits, type ShownHits } from './resolve-hits.js';
 import { searchGroups } from './search-groups.js';
 
 export interface PartitionSearchOptions {
@@ -29,8 +28,7 @@ export interface PartitionQuery extends Omit<IndexQuery, 'filter' | 'after'> {
   readonly after?: HitPlace;
 }
 
-export interface FoundHits {
-  readonly hits: HitList;
+export interface FoundHits extends ShownHits {
   /** Time in the index, waiting for a thread included. */
   readonly searchMs: number;
 }
@@ -59,27 +57,27 @@ export class PartitionSearch {
     const { applier } = this.#options;
     const time = { searchMs: 0 };
     for (let attempt = 0; attempt < FREE_ATTEMPTS; attempt++) {
-      const hits = await this.#searchBeside(query, time);
-      if (hits !== undefined) return { hits, ...time };
+      const shown = await this.#searchBeside(query, time);
+      if (shown !== undefined) return { ...shown, ...time };
     }
-    const hits = await applier.exclusively(() => this.#searchOnce(query, this.#passing(query), time));
-    assert(hits !== undefined, 'index and store differ although nothing changes');
-    return { hits, ...time };
+    const shown = await applier.exclusively(() => this.#searchOnce(query, this.#passing(query), time));
+    assert(shown !== undefined, 'index and store differ although nothing changes');
+    return { ...shown, ...time };
   }
 
   /** Beside the stream of changes; undefined where one got in between that may show. */
-  async #searchBeside(query: PartitionQuery, time: SearchTime): Promise<HitList | undefined> {
+  async #searchBeside(query: PartitionQuery, time: SearchTime): Promise<ShownHits | undefined> {
     const { applier } = this.#options;
     const isGrouped = query.groupBy !== undefined;
     if (isGrouped && applier.changeCount % 2 === 1) await applier.exclusively(() => Promise.resolve());
     const { changeCount } = applier;
     const passing = this.#passing(query);
-    const hits = await this.#searchOnce(query, passing, time);
+    const shown = await this.#searchOnce(query, passing, time);
     // a new set may be that of an image whose old row is gone and whose new row the filter knows nothing of
     if (passing !== undefined && passing.sets !== applier.attributes.size) return undefined;
     // rounds, and the groups of their hits, must be of one state
     if (isGrouped && changeCount !== applier.changeCount) return undefined;
-    return hits;
+    return shown;
   }
 
   #passing({ filter }: PartitionQuery): PassingSets | undefined {
@@ -90,13 +88,13 @@ export class PartitionSearch {
     { filter: _, groupBy, after, ...query }: PartitionQuery,
     filter: PassingSets | undefined,
     time: SearchTime,
-  ): Promise<HitList | undefined> {
+  ): Promise<ShownHits | undefined> {
     const find = async (k: number, passing = filter, place = after): Promise<ResolvedHits | undefined> => {
       const indexQuery = { ...query, k, ...(passing && { filter: passing }) };
       if (place === undefined) return this.#find(indexQuery, time);
       return searchBehind(place, k, (some) => this.#find({ ...indexQuery, k: some, after: place }, time));
     };
-    if (groupBy === undefined) return (await find(query.k))?.hits;
+    if (groupBy === undefined) return find(query.k);
     const { k, signal } = query;
     return searchGroups({ k, field: groupBy, table: this.#options.applier.attributes, filter, signal, find });
   }

@@ -4,15 +4,20 @@ import type { IndexFilter, IndexHits, IndexQuery } from '../index/shard-index.js
 import type { RecordStore, TieKeyRef } from '../store/record-store.js';
 import type { IdState, LiveImage } from '../store/tie-entry.js';
 
-/** Hits with the attribute sets of their images. */
+/** Hits with the attribute sets of their images and what results show of them. */
 export interface ResolvedHits {
   readonly hits: HitList;
   /** Numbers in the attribute table, shape [hits.count]. */
   readonly attributes: Uint32Array;
+  /** Encoded ImageRecords (summaryOf), shape [hits.count]. */
+  readonly summaries: readonly Uint8Array[];
 }
 
+/** Hits with what results show of them. */
+export type ShownHits = Pick<ResolvedHits, 'hits' | 'summaries'>;
+
 /**
- * Gives the hits of the index their image ids.
+ * Gives the hits of the index their image ids, and what else their tie entries tell of them.
  *
  * The index knows an image by (partition, tie key, codes) only. Its tie entry in the store names the ids with that tie
  * key; the hit's ids are those that are live, of the index's model version, allowed by the query's filter and at the hit's
@@ -39,6 +44,7 @@ export async function resolveHits(
   const tieEntries = await readTieEntries(store, refs);
   const imageIds = new Array<string>(count);
   const attributes = new Uint32Array(count);
+  const summaries = new Array<Uint8Array>(count);
   const hasRepeats = firstRows.size < count;
   const taken = new Map<bigint, Set<string>>();
   for (let row = 0; row < count; row++) {
@@ -56,10 +62,11 @@ export async function resolveHits(
     if (state?.live === undefined) return undefined;
     imageIds[row] = state.imageId;
     attributes[row] = state.live.attributes;
+    summaries[row] = state.live.summary;
     // only where a tie key comes again is it of use to know what was given out
     if (hasRepeats) taken.set(tieKey, (taken.get(tieKey) ?? new Set()).add(state.imageId));
   }
-  return { hits: { count, distances, fineDistances, tieKeys, imageIds }, attributes };
+  return { hits: { count, distances, fineDistances, tieKeys, imageIds }, attributes, summaries };
 }
 
 /** The first row of each tie key; a tie key lies in one partition, which its top bits name. */

@@ -1,11 +1,11 @@
-import { GROUP_KEY_BYTES, type HitList } from '../../core/hit-list.js';
+import { GROUP_KEY_BYTES } from '../../core/hit-list.js';
 import { HitListBuilder } from '../../core/hit-list-builder.js';
 import type { AttributeField } from '../attributes/attribute-set.js';
 import type { AttributeTable } from '../attributes/attribute-table.js';
 import type { PassingSets } from '../attributes/filter-bitmap.js';
 import { allSets, withoutValues } from '../attributes/without-values.js';
 import { placeOf, type HitPlace } from './hit-place.js';
-import type { ResolvedHits } from './resolve-hits.js';
+import type { ResolvedHits, ShownHits } from './resolve-hits.js';
 
 /** Hits of the first round for each group wanted; a later round asks for twice as many as the one before. */
 const HITS_PER_GROUP = 4;
@@ -38,9 +38,10 @@ const OWN_GROUP = new Uint8Array(GROUP_KEY_BYTES);
  * find lies behind it, and each round that is full begins with a new group. At most k rounds, usually one or two.
  * @throws signal.reason
  */
-export async function searchGroups(options: GroupSearchOptions): Promise<HitList | undefined> {
+export async function searchGroups(options: GroupSearchOptions): Promise<ShownHits | undefined> {
   const { k, field, table, signal, find } = options;
   const groups = new HitListBuilder(k);
+  const summaries: Uint8Array[] = [];
   const found = new Set<number>();
   let { filter } = options;
   let after: HitPlace | undefined;
@@ -55,8 +56,9 @@ export async function searchGroups(options: GroupSearchOptions): Promise<HitList
       if (value !== 0 && found.has(value)) continue;
       if (value !== 0) found.add(value);
       groups.take(hits, row, value === 0 ? OWN_GROUP : table.valueHash(value));
+      summaries.push(round.summaries[row] as Uint8Array);
     }
-    if (groups.isFull || hits.count < want) return groups.hits();
+    if (groups.isFull || hits.count < want) return { hits: groups.hits(), summaries };
     if (found.size > foundBefore) filter = withoutValues(filter ?? allSets(table), table, field, found);
     after = placeOf(hits, hits.count - 1);
   }

@@ -15,7 +15,7 @@ import type { KeyRange } from './rocks-database.js';
  *     journal    | 08 | partition u16 | number u48 |            changes of rows (row-journal.ts)
  *
  * Records lie in the canonical order of ties: (partition, tie key, image id). The tie entries hold all that search
- * needs (ids, codes, revisions) without the bulk of the records (metadata, embedding, thumbnail): the id of a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
+ * needs (ids, codes, revisions, metadata) without the bulk of the records (embedding, thumbnail): a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
  * Start-up reads the rows of the index from blobs and their journal.
  */
 const FAMILY = {

@@ -89,8 +89,8 @@ interface StoreSettings {
   readonly partitionCount: number;
 }
 
-/** 2: attribute sets, blobs of rows. */
-const STORE_FORMAT = 2;
+/** 2: attribute sets, blobs of rows. 3: summaries in tie entries. */
+const STORE_FORMAT = 3;
 /** Reads of one getMany; more are split, so that the event loop runs in between. */
 const READ_CHUNK = 2_000;
 

@@ -25,6 +25,8 @@ export interface LiveImage {
   readonly fineCode: Uint8Array;
   /** Number of its attribute set (attributes/attribute-table.ts). */
   readonly attributes: number;
+  /** What a result shows of it (summaryOf), so that a hit is one read of the store. */
+  readonly summary: Uint8Array;
 }
 
 /** All that decides what becomes of the log's next entry for an image id. */
@@ -41,13 +43,14 @@ export function modelTagOf(modelVersion: string): bigint {
 }
 
 const STATE_FIXED_BYTES = 2 + 8 + 1;
-const LIVE_FIXED_BYTES = 8 + 8 + 4 + 1 + 1;
+const LIVE_FIXED_BYTES = 8 + 8 + 4 + 4 + 1 + 1;
 
 /**
  * The ids of one tie key, nearly always one; little-endian:
  *
  *     | idBytes u16 | id UTF-8 | removedBefore u64 | live u8 |   and where live is 1:
- *     | revision u64 | modelTag u64 | attributes u32 | codeBytes u8 | fineCodeBytes u8 | code | fineCode |
+ *     | revision u64 | modelTag u64 | attributes u32 | summaryBytes u32 | codeBytes u8 | fineCodeBytes u8 |
+ *     | code | fineCode | summary |
  *
  * one such group for each id, ids ascending by their bytes. The whole is sealed.
  */
@@ -59,7 +62,8 @@ export function encodeTieEntry(states: readonly IdState[]): Buffer {
 
 function encodeState(state: IdState, id: Buffer): Buffer {
   const { live } = state;
-  const liveBytes = live === undefined ? 0 : LIVE_FIXED_BYTES + live.code.length + live.fineCode.length;
+  const liveBytes =
+    live === undefined ? 0 : LIVE_FIXED_BYTES + live.code.length + live.fineCode.length + live.summary.length;
   const bytes = Buffer.allocUnsafe(STATE_FIXED_BYTES + id.length + liveBytes);
   let at = bytes.writeUInt16LE(id.length, 0);
   at += id.copy(bytes, at);
@@ -69,10 +73,12 @@ function encodeState(state: IdState, id: Buffer): Buffer {
   at = bytes.writeBigUInt64LE(BigInt(live.revision), at);
   at = bytes.writeBigUInt64LE(live.modelTag, at);
   at = bytes.writeUInt32LE(live.attributes, at);
+  at = bytes.writeUInt32LE(live.summary.length, at);
   at = bytes.writeUInt8(live.code.length, at);
   at = bytes.writeUInt8(live.fineCode.length, at);
   bytes.set(live.code, at);
   bytes.set(live.fineCode, at + live.code.length);
+  bytes.set(live.summary, at + live.code.length + live.fineCode.length);
   return bytes;
 }
 
@@ -100,13 +106,17 @@ export function decodeTieEntry(value: Buffer): IdState[] {
     const revision = Number(bytes.readBigUInt64LE(take(8)));
     const modelTag = bytes.readBigUInt64LE(take(8));
     const attributes = bytes.readUInt32LE(take(4));
+    const summaryBytes = bytes.readUInt32LE(take(4));
     const codeBytes = bytes.readUInt8(take(1));
     const fineCodeBytes = bytes.readUInt8(take(1));
     const codeFrom = take(codeBytes);
     const fineFrom = take(fineCodeBytes);
+    const summaryFrom = take(summaryBytes);
     const code = bytes.subarray(codeFrom, fineFrom);
-    const fineCode = bytes.subarray(fineFrom, fineFrom + fineCodeBytes);
-    states.push({ imageId, removedBefore, live: { revision, modelTag, code, fineCode, attributes } });
+    const fineCode = bytes.subarray(fineFrom, summaryFrom);
+    const summary = bytes.subarray(summaryFrom, summaryFrom + summaryBytes);
+    const live = { revision, modelTag, code, fineCode, attributes, summary };
+    states.push({ imageId, removedBefore, live });
   }
   return states;
 }

@@ -5,6 +5,8 @@ import type { HitList } from '../../../src/core/hit-list.js';
 import { Random } from '../../../src/core/random.js';
 import { tieKeyOf } from '../../../src/core/tie-key.js';
 import { systemClock } from '../../../src/runtime/clock.js';
+import type { ImageRecord, ImageRecord__Output } from '../../../src/generated/kinscan/v1/ImageRecord.js';
+import { messageCodec } from '../../../src/runtime/proto.js';
 import { resolveHits } from '../../../src/shard/search/resolve-hits.js';
 import { PartitionSearch } from '../../../src/shard/search/partition-search.js';
 import { NO_CHANGE } from '../../../src/shard/store/record-store.js';
@@ -14,10 +16,13 @@ import { openLocalShard } from '../local-shard.js';
 import { MODEL, partitionOfId, randomCode, recordEntry, recordOf, removalEntry } from '../records.js';
 
 const MODEL_TAG = modelTagOf(MODEL.modelVersion);
+const recordCodec = messageCodec<ImageRecord, ImageRecord__Output>('ImageRecord');
 const QUERY = { code: Buffer.alloc(2), k: 100, ranking: 'HAMMING' as const, partitions: [0] };
 
 function stateOf(imageId: string, code: readonly number[], modelTag = MODEL_TAG): IdState {
-  const live = { revision: 1, modelTag, code: Buffer.from(code), fineCode: Buffer.alloc(0), attributes: 0 };
+  const summary = Buffer.from(`what is shown of ${imageId}`);
+  const codes = { code: Buffer.from(code), fineCode: Buffer.alloc(0) };
+  const live = { revision: 1, modelTag, ...codes, attributes: 0, summary };
   return { imageId, removedBefore: 0, live };
 }
 
@@ -58,6 +63,11 @@ describe('resolving hits', () => {
     ]);
     const resolved = await resolveHits(store, hits, QUERY, MODEL_TAG);
     assert.deepEqual(resolved?.hits.imageIds, ['Z', 'b', 'alone', 'a']);
+    const shown = resolved.summaries.map((summary) => Buffer.from(summary).toString());
+    assert.deepEqual(
+      shown,
+      ['Z', 'b', 'alone', 'a'].map((id) => `what is shown of ${id}`),
+    );
     const cut = await resolveHits(store, indexHits([[7n, 1]]), QUERY, MODEL_TAG);
     assert.deepEqual(cut?.hits.imageIds, ['Z']);
   });
@@ -114,13 +124,20 @@ describe('searching while images change', () => {
     let searches = 0;
     const look = async () => {
       while (changing) {
-        const { hits } = await shard.search.search({ ...query, partitions: shard.applier.partitions() });
+        const { hits, summaries } = await shard.search.search({
+          ...query,
+          partitions: shard.applier.partitions(),
+        });
         searches++;
         assert.equal(hits.count, 30);
         assert.equal(new Set(hits.imageIds).size, 30);
         hits.imageIds.forEach((id, i) => {
           const possible = codes.get(id)?.map((code) => hammingDistance(code, query.code));
           assert.ok(possible?.includes(hits.distances[i] as number), 'a distance that the image has had');
+          const { revision, metadata } = recordCodec.decode(summaries[i] as Uint8Array);
+          const shown = hammingDistance(codeAt(id, revision), query.code);
+          assert.equal(shown, hits.distances[i], 'what is shown is of the revision that was found');
+          assert.equal(metadata?.label, `label of revision ${revision}`);
         });
         assertCanonical(hits);
       }

@@ -37,6 +37,7 @@ function liveState(imageId: string, revision: number): IdState {
     code: Buffer.from([1, 2]),
     fineCode: Buffer.alloc(0),
     attributes: 3,
+    summary: Buffer.from('what is shown'),
   };
   return { imageId, removedBefore: 0, live };
 }
@@ -293,6 +294,7 @@ describe('keys and values', () => {
         code: bytes(32),
         fineCode: bytes(64),
         attributes: fc.nat({ max: 2 ** 32 - 1 }),
+        summary: bytes(300),
       },
       plain,
     );
