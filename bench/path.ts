@@ -6,6 +6,7 @@ import { systemClock } from '../src/runtime/clock.js';
 import type { GrpcClient } from '../src/runtime/grpc-client.js';
 import { DELTA_ROWS_MIN } from '../src/shard/index/build-segment.js';
 import { BenchRandom, type CodeDistribution } from './code-set.js';
+import { makeEmptyCalls, type EmptyCallsResult } from './empty-calls.js';
 import { codeOfImage, galleryImageId, makeGallery, type Gallery, type GalleryOptions } from './gallery.js';
 import { writeGallery } from './gallery-writer.js';
 import { startPathCluster, untilSearchable, type PathCluster } from './path-cluster.js';
@@ -59,6 +60,8 @@ export interface PathBenchResult {
   /** Without the coordinator: what of the time is the shard server's. */
   readonly oneShardServer: ShardCallResult;
   readonly manyClients: PathMeasurement;
+  /** Calls to the coordinator of which nothing is asked, beside oneClient and beside manyClients: the limit of this machine. */
+  readonly emptyCalls: { readonly oneClient: EmptyCallsResult; readonly manyClients: EmptyCallsResult };
   /** Each client over one SearchStream, one query at a time, instead of a call for each query. */
   readonly manyClientStreams: PathMeasurement;
   /** One client again, while records stream in. */
@@ -78,7 +81,7 @@ interface Queries {
 }
 
 const QUERIES = 2_000;
-/** Of each kind, before the first measurement: V8 compiles what has run some hundred times. */
+/** Of each kind at least, and for as long as a measurement: V8 goes on compiling for thousands of queries. */
 const WARM_UP_QUERIES = 1_500;
 const POLL_MS = 500;
 
@@ -164,15 +167,18 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
     return { ...result, cpuMsPerQuery, longestPauseMs: lap.longestPauseMs };
   };
   stage('warming up');
-  const warmUp = { address, clients, seconds: 0, queriesMin: WARM_UP_QUERIES };
+  const warmUp = { address, clients, seconds, queriesMin: WARM_UP_QUERIES };
   await loadWithQueries({ ...warmUp, requests: byId });
   await loadWithQueries({ ...warmUp, requests: byCode });
   const one = { address, clients: 1, seconds };
   const oneClient = await run('one client, by code', { ...one, requests: byCode });
+  stage('empty calls');
+  const emptyOfOne = await makeEmptyCalls(one);
   const oneClientById = await run('one client, by id', { ...one, requests: byId });
   stage('one shard server directly');
   const oneShardServer = await askShard({ status, codes: queries.codes, k, seconds });
   const manyClients = await run(`${clients} clients`, { ...one, requests: byCode, clients });
+  const emptyOfMany = await makeEmptyCalls({ ...one, clients });
   const manyClientStreams = await run(`${clients} clients over streams`, {
     ...{ ...one, requests: byCode, clients },
     over: 'streams',
@@ -190,6 +196,7 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   return {
     start: { loadSeconds, buildSeconds, longestPauseMs },
     ...{ oneClient, oneClientById, oneShardServer, manyClients, manyClientStreams, streaming },
+    emptyCalls: { oneClient: emptyOfOne, manyClients: emptyOfMany },
     streamed: { ...streamed, lagSeconds: secondsSince(stoppedMs) },
     streamingToIdleP99: streaming.latency.p99Ms / oneClient.latency.p99Ms,
     peakMemoryMib: watch.peakMemoryMib(),

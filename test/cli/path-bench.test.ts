@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import type { EmptyCallsResult } from '../../bench/empty-calls.js';
 import { parseMetrics, sumOf } from '../../bench/role-metrics.js';
 import { packageRoot } from '../../src/runtime/package-root.js';
 
@@ -44,6 +45,9 @@ describe('kinscan bench path', () => {
         assert.ok(Object.values(longestPauseMs).every((pauseMs) => pauseMs > 0));
       }
       assert.ok((result['oneShardServer'] as Measurement).queries > 0);
+      const emptyCalls = result['emptyCalls'] as Record<'oneClient' | 'manyClients', EmptyCallsResult>;
+      for (const { callsPerSecond, latency } of Object.values(emptyCalls))
+        assert.ok(callsPerSecond > 0 && 0 < latency.p50Ms && latency.p50Ms <= latency.p99Ms);
       // the bench waits until every streamed record is searchable, beside those written beforehand
       assert.ok((result['streamed'] as { records: number }).records > 1);
       assert.deepEqual(

@@ -94,7 +94,7 @@ async function loadBlobs(
   const modelTag = kind.modelTag.toString(16);
   const manifest = (await store.blobs.manifest(partition)) ?? noBlobs(modelTag);
   if (manifest.modelTag !== modelTag) return undefined;
-  const merger = new RowMerger(kind.widths);
+  const merger = new RowMerger(kind.widths, 'at the end');
   let { foreignCount, rows } = manifest;
   for await (const entries of store.blobs.journal(partition, manifest.journal, journal, kind)) {
     for (const entry of entries) {

@@ -152,8 +152,8 @@ function sortedDelta(source: FrozenSegment): Uint32Array {
   const rows = scratchWords('delta', deltaCount);
   for (let i = 0; i < deltaCount; i++) if (!isDead(source, layout.baseRows + i)) rows[alive++] = i;
   const order = rows.subarray(0, alive);
-  const tieKeyHalf = (half: number) => ({ words, first: layout.deltaTieKeys / 4 + half, stride: 2 });
-  if (!isSortedByTieKey(source, order)) {
+  if (!mergeTwoRuns(source, order)) {
+    const tieKeyHalf = (half: number) => ({ words, first: layout.deltaTieKeys / 4 + half, stride: 2 });
     sortByKey(order, tieKeyHalf(0));
     sortByKey(order, tieKeyHalf(1));
   }
@@ -167,14 +167,39 @@ function sortedDelta(source: FrozenSegment): Uint32Array {
   return order;
 }
 
-// Stored blobs come in the order of tie keys, so this spares most start-ups half of the sort.
-function isSortedByTieKey({ layout, words }: FrozenSegment, order: Uint32Array): boolean {
-  const first = layout.deltaTieKeys / 4;
-  for (let i = 1; i < order.length; i++) {
-    const before = first + (order[i - 1] as number) * 2;
-    const at = first + (order[i] as number) * 2;
-    const high = (words[before + 1] as number) - (words[at + 1] as number);
-    if (high > 0 || (high === 0 && (words[before] as number) > (words[at] as number))) return false;
+/**
+ * Sorts rows by tie key where they are two runs that each ascend, or one; stored blobs come so, with what is new at the end
+ * (partition-loader.ts), and start-up is spared half of its sort. Whether they were.
+ */
+function mergeTwoRuns(source: FrozenSegment, order: Uint32Array): boolean {
+  const keys = { words: source.words, first: source.layout.deltaTieKeys / 4 };
+  const middle = endOfRun(keys, order, 0);
+  if (endOfRun(keys, order, middle) !== order.length) return false;
+  if (middle === order.length) return true;
+  const later = order.slice(middle);
+  // from behind, so that the first run is not written over before it is read
+  for (let to = order.length - 1, a = middle - 1, b = later.length - 1; b >= 0; to--) {
+    const takesFirst = a >= 0 && isAfter(keys, order[a] as number, later[b] as number);
+    order[to] = (takesFirst ? order[a--] : later[b--]) as number;
   }
   return true;
+}
+
+interface TieKeys {
+  readonly words: Uint32Array;
+  /** Where the tie key of row 0 lies. */
+  readonly first: number;
+}
+
+/** Where the run of ascending tie keys ends that begins at `from`. */
+function endOfRun(keys: TieKeys, order: Uint32Array, from: number): number {
+  let end = Math.min(from + 1, order.length);
+  while (end < order.length && !isAfter(keys, order[end - 1] as number, order[end] as number)) end++;
+  return end;
+}
+
+/** Whether row a has the greater tie key. */
+function isAfter({ words, first }: TieKeys, a: number, b: number): boolean {
+  const high = (words[first + a * 2 + 1] as number) - (words[first + b * 2 + 1] as number);
+  return high > 0 || (high === 0 && (words[first + a * 2] as number) > (words[first + b * 2] as number));
 }

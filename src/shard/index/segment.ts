@@ -191,9 +191,9 @@ export class Segment {
   // Zeros that are there are not written, so that where no row has attributes the column's memory is never touched.
   #setAttributes(first: number, { attributes, count }: PackedRows): void {
     const at = this.layout.deltaAttributes / 4 + first;
-    for (let i = 0; i < count; i++) {
-      if (this.words[at + i] !== attributes[i]) this.words[at + i] = attributes[i] as number;
-    }
+    let same = 0;
+    while (same < count && this.words[at + same] === attributes[same]) same++;
+    this.words.set(attributes.subarray(same, count), at + same);
   }
 
   #append(row: IndexRow): void {

@@ -19,18 +19,25 @@ interface RowRef {
  *
  * Runs of rows between two changed tie keys are copied as they are. Rows are a multiset, as in the index. All rows of a
  * tie key lie in one block.
+ *
+ * Nearly all changes are additions of images that are new. Where the order does not matter, those come at the end, in
+ * order among themselves, and blocks that nothing was taken from are copied in one piece.
  */
 export class RowMerger {
   readonly #widths: RowWidths;
+  readonly #newRows: 'in order' | 'at the end';
   readonly #builder: RowBuilder;
   readonly #isRemoval: boolean[] = [];
+  /** Additions that come at the end. */
+  readonly #later: number[] = [];
   #changes: RowColumns | undefined;
   #words: Uint32Array = new Uint32Array(0);
   #order = new TieKeyOrder(this.#words);
   #next = 0;
 
-  constructor(widths: RowWidths) {
+  constructor(widths: RowWidths, newRows: 'in order' | 'at the end' = 'in order') {
     this.#widths = widths;
+    this.#newRows = newRows;
     this.#builder = new RowBuilder(widths, 1_024);
   }
 
@@ -56,6 +63,11 @@ export class RowMerger {
       const low = this.#words[change * 2] as number;
       const high = this.#words[change * 2 + 1] as number;
       if (block.count === 0 || compareKey(words, block.count - 1, high, low) < 0) break;
+      if (this.#newRows === 'at the end' && this.#isLoneAddition(change)) {
+        this.#later.push(change);
+        this.#next++;
+        continue;
+      }
       const from = lowerBound(words, at, block.count, high, low);
       if (from > at) sink.append(block, at, from);
       at = from;
@@ -68,6 +80,7 @@ export class RowMerger {
   /** After the last block: what the journal has beyond it. @throws KinscanError CORRUPT_RECORD */
   finish(sink: RowSink): void {
     const changes = this.#sortedChanges();
+    for (const row of this.#later.splice(0)) sink.append(changes, row, row + 1);
     while (this.#next < this.#order.length) this.#applyChanges(undefined, changes, sink);
   }
 
