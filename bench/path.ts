@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,6 +35,8 @@ export interface PathBenchOptions {
   /** Length of each measurement. */
   readonly seconds: number;
   readonly seed: number;
+  /** Kept, with what streams in; filled where it is not there. @default a temporary folder, removed afterwards */
+  readonly dataDir?: string;
   /** Told what is going on. */
   readonly onStage?: (stage: string) => void;
 }
@@ -46,6 +49,7 @@ export interface PathMeasurement extends QueryLoadResult {
 
 export interface PathBenchResult {
   readonly images: number;
+  /** 0 where the archive was there already. */
   readonly writeSeconds: number;
   /** From the start of the processes until all images are searchable, until every base is built, and the pauses in it. */
   readonly start: {
@@ -94,17 +98,19 @@ export async function runPathBench(options: PathBenchOptions): Promise<PathBench
   const folder = await mkdtemp(path.join(tmpdir(), 'kinscan-path-'));
   const stops: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
+    const archive = options.dataDir ?? path.join(folder, 'archive');
+    const isWritten = existsSync(archive);
     const shardFolders = Array.from({ length: options.shards }, (_, i) => ({
       id: `shard-${i + 1}`,
-      folder: path.join(folder, `shard-${i + 1}`),
+      folder: path.join(archive, `shard-${i + 1}`),
     }));
     const { images, codeBits, fineCodeBits, distribution, seed, partitions } = options;
     const model = { modelVersion: 'bench'.padEnd(64, '0'), codeBits, fineCodeBits };
     const gallery: GalleryOptions = { ...model, images, distribution, seed, partitions };
-    stage('writing the archive');
+    stage(isWritten ? 'reading the archive' : 'writing the archive');
     const beginMs = performance.now();
-    const queries = await writeArchive(makeGallery(gallery), shardFolders, stage);
-    const writeSeconds = secondsSince(beginMs);
+    const queries = await writeArchive(makeGallery(gallery), isWritten ? [] : shardFolders, stage);
+    const writeSeconds = isWritten ? 0 : secondsSince(beginMs);
     stage('starting the processes');
     const cluster = await startPathCluster({ folder, shardFolders, partitions, model });
     stops.unshift(() => cluster.stop());
@@ -118,13 +124,14 @@ export async function runPathBench(options: PathBenchOptions): Promise<PathBench
   }
 }
 
-/** A function of its own, so that the gallery is given back before the measurement. */
+/** A function of its own, so that the gallery is given back before the measurement. Without folders it writes nothing. */
 async function writeArchive(
   gallery: Gallery,
   shardFolders: Parameters<typeof writeGallery>[1],
   stage: (stage: string) => void,
 ): Promise<Queries> {
-  await writeGallery(gallery, shardFolders, (images) => stage(`${images} images written`));
+  if (shardFolders.length > 0)
+    await writeGallery(gallery, shardFolders, (images) => stage(`${images} images written`));
   const { images, codeBits, distribution, seed } = gallery.options;
   const random = new BenchRandom(seed + 1);
   const chosen = Array.from({ length: QUERIES }, () => random.u32() % images);

@@ -13,8 +13,8 @@ interface HealthStub {
 
 /** A client of grpc.health.v1 with a connection of its own, kept open. */
 export interface HealthClient {
-  /** Whether the server says SERVING (Health/Check); false where it says nothing in time. */
-  isServing(): Promise<boolean>;
+  /** What Health/Check says, for instance SERVING. @throws Error where it says nothing in time */
+  check(): Promise<string>;
   close(): void;
 }
 
@@ -26,11 +26,12 @@ export function openHealthClient(address: string): HealthClient {
   const options = { ...GRPC_LEAN, 'grpc.use_local_subchannel_pool': 1 };
   const stub = new Client(address, credentials.createInsecure(), options) as unknown as HealthStub;
   return {
-    isServing: () =>
-      new Promise((resolve) => {
-        stub.check({ service: '' }, { deadline: Date.now() + HEALTH_TIMEOUT_MS }, (error, response) =>
-          resolve(error === null && response?.status === 'SERVING'),
-        );
+    check: () =>
+      new Promise((resolve, reject) => {
+        stub.check({ service: '' }, { deadline: Date.now() + HEALTH_TIMEOUT_MS }, (error, response) => {
+          if (error === null) resolve(response?.status ?? '');
+          else reject(error);
+        });
       }),
     close: () => stub.close(),
   };
@@ -39,7 +40,11 @@ export function openHealthClient(address: string): HealthClient {
 /** Whether the server at host:port says SERVING. */
 export async function isServing(address: string): Promise<boolean> {
   const client = openHealthClient(address);
-  const serving = await client.isServing();
-  client.close();
-  return serving;
+  try {
+    return (await client.check()) === 'SERVING';
+  } catch {
+    return false;
+  } finally {
+    client.close();
+  }
 }

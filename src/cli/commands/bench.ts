@@ -143,6 +143,7 @@ interface PathBenchFlags extends Omit<
   readonly clients: number;
   readonly recordsPerSecond: number;
   readonly seconds: number;
+  readonly dataDir?: string;
 }
 
 function registerPathBench(bench: Command): void {
@@ -166,6 +167,7 @@ function registerPathBench(bench: Command): void {
     .option('--records-per-second <n>', 'records that stream in', wholeNumber(1, 100_000), 1_000)
     .option('--seconds <n>', 'length of each measurement', wholeNumber(1, 3_600), 10)
     .option('--seed <n>', 'of codes and queries', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--data-dir <dir>', 'kept; filled where it is not there. A temporary folder if absent')
     .addOption(jsonOption())
     .action(async (flags: PathBenchFlags) => {
       const { runPathBench } = await import('../../../bench/path.js');
