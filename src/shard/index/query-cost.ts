@@ -1,7 +1,7 @@
 import type { PreparedQuery } from './segment-reader.js';
 
-/** A search that takes less costs less than to wake up a thread and to be woken up by it. */
-const CHEAP_MS_MAX = 0.5;
+/** A search that takes less is over before, or soon after, a thread would have woken up and told of it. */
+const CHEAP_MS_MAX = 1;
 /** Weight of the newest search in the mean. */
 const NEWEST_WEIGHT = 0.05;
 

@@ -44,7 +44,7 @@ export function searchSegments(
       continue;
     }
     (isProbed(view, mode) ? probed : scanned).push(view);
-    if (mode !== 'never') view.reader.kernel.scanHome(view.s);
+    if (hasBlocks(view, mode)) view.reader.kernel.scanHome(view.s);
   }
   for (const view of scanned) {
     counting.moveTo(view);
@@ -120,9 +120,15 @@ function probeInRounds(
   return visited;
 }
 
+/** Whether blocks of codes are passed over that are too far; one block alone is scanned as it is. */
+function hasBlocks({ reader }: SegmentView, mode: ProbeMode): boolean {
+  return mode !== 'never' && reader.layout.groups > BLOCK_CODES;
+}
+
 // Scans the codes of the base; how many they are.
-function scanBase({ reader, s }: SegmentView, mode: ProbeMode): number {
-  if (mode !== 'never') return reader.kernel.scanNear(s) * BLOCK_CODES;
+function scanBase(view: SegmentView, mode: ProbeMode): number {
+  const { reader, s } = view;
+  if (hasBlocks(view, mode)) return reader.kernel.scanNear(s) * BLOCK_CODES;
   reader.kernel.scanBase(s);
   return reader.layout.groups;
 }
