@@ -1,8 +1,23 @@
+import { randomInt } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { KinscanError } from '../../core/errors.js';
 
-/** A TCP port on loopback that is free now. */
-export function freePort(): Promise<number> {
+/**
+ * Below the ports that systems give to outgoing connections (from 32,768 on Linux, RFC 6335's 49,152 elsewhere): one of
+ * those may be taken by any connection before it is listened on.
+ */
+const PORTS = { from: 15_000, until: 32_000 };
+const TRIES_MAX = 50;
+
+/** A TCP port on loopback that is free now, and likely to stay so for a moment. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    try {
+      return await listenOnce(randomInt(PORTS.from, PORTS.until));
+    } catch {
+      // taken: try another
+    }
+  }
   return listenOnce(0);
 }
 
