@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +9,7 @@ import { BenchRandom, type CodeDistribution } from './code-set.js';
 import { makeEmptyCalls, type EmptyCallsResult } from './empty-calls.js';
 import { codeOfImage, galleryImageId, makeGallery, type Gallery, type GalleryOptions } from './gallery.js';
 import { writeGallery } from './gallery-writer.js';
+import { isArchiveKept, markKept } from './kept-archive.js';
 import { startPathCluster, untilSearchable, type PathCluster } from './path-cluster.js';
 import { ProcessWatch, type Lap } from './process-watch.js';
 import { loadWithQueries, type QueryLoadResult } from './query-load.js';
@@ -99,7 +99,6 @@ export async function runPathBench(options: PathBenchOptions): Promise<PathBench
   const stops: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
     const archive = options.dataDir ?? path.join(folder, 'archive');
-    const isWritten = existsSync(archive);
     const shardFolders = Array.from({ length: options.shards }, (_, i) => ({
       id: `shard-${i + 1}`,
       folder: path.join(archive, `shard-${i + 1}`),
@@ -107,9 +106,20 @@ export async function runPathBench(options: PathBenchOptions): Promise<PathBench
     const { images, codeBits, fineCodeBits, distribution, seed, partitions } = options;
     const model = { modelVersion: 'bench'.padEnd(64, '0'), codeBits, fineCodeBits };
     const gallery: GalleryOptions = { ...model, images, distribution, seed, partitions };
+    const settings = {
+      images,
+      codeBits,
+      fineCodeBits,
+      distribution,
+      seed,
+      partitions,
+      shards: options.shards,
+    };
+    const isWritten = isArchiveKept(archive, settings);
     stage(isWritten ? 'reading the archive' : 'writing the archive');
     const beginMs = performance.now();
     const queries = await writeArchive(makeGallery(gallery), isWritten ? [] : shardFolders, stage);
+    if (!isWritten) markKept(archive, settings);
     const writeSeconds = isWritten ? 0 : secondsSince(beginMs);
     stage('starting the processes');
     const cluster = await startPathCluster({ folder, shardFolders, partitions, model });
@@ -185,6 +195,7 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   stage('one shard server directly');
   const oneShardServer = await askShard({ status, codes: queries.codes, k, seconds });
   const manyClients = await run(`${clients} clients`, { ...one, requests: byCode, clients });
+  stage('empty calls');
   const emptyOfMany = await makeEmptyCalls({ ...one, clients });
   const manyClientStreams = await run(`${clients} clients over streams`, {
     ...{ ...one, requests: byCode, clients },
