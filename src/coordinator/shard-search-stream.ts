@@ -1,5 +1,7 @@
 import { isErrorCode, KinscanError } from '../core/errors.js';
 import type { ErrorDetail__Output } from '../generated/kinscan/v1/ErrorDetail.js';
+import type { FetchRequest } from '../generated/kinscan/v1/FetchRequest.js';
+import type { FetchResponse__Output } from '../generated/kinscan/v1/FetchResponse.js';
 import type { ShardSearchCall } from '../generated/kinscan/v1/ShardSearchCall.js';
 import type { ShardSearchReply__Output } from '../generated/kinscan/v1/ShardSearchReply.js';
 import type { ShardSearchRequest } from '../generated/kinscan/v1/ShardSearchRequest.js';
@@ -10,7 +12,7 @@ import type { CallOptions, ClientDuplexStream, GrpcClient } from '../runtime/grp
 import { TurnBatch } from '../runtime/turn-batch.js';
 
 interface Waiting {
-  readonly resolve: (response: ShardSearchResponse__Output) => void;
+  readonly resolve: (reply: ShardSearchReply__Output) => void;
   readonly reject: (error: KinscanError) => void;
 }
 
@@ -21,14 +23,14 @@ interface OpenStream {
   readonly calls: TurnBatch<ShardSearchCall>;
 }
 
-/** Call ids are uint32 and used again after so many: no search is under way for that long. */
+/** Call ids are uint32 and used again after so many: no call is under way for that long. */
 const CALL_IDS = 2 ** 32;
 /** Searches in one message: with filters and tokens at their largest 15 MB, which a shard server takes. */
 const CALLS_PER_MESSAGE_MAX = 64;
 
 /**
- * Searches of one shard server over one stream that stays open; a stream that breaks off fails what is under way, and the
- * next search opens another.
+ * Small searches and fetches of one shard server over one stream that stays open; a stream that breaks off fails what is
+ * under way, and the next call opens another.
  *
  *     search() ──▶ [{ call id, request }] ──▶ shard server ──▶ [{ call id, response or error }] ──▶ whoever waits for it
  *
@@ -45,10 +47,23 @@ export class ShardSearchStream {
   }
 
   /** @throws KinscanError what the shard server says; SHARD_UNAVAILABLE; DEADLINE_EXCEEDED, also where the signal aborts */
-  search(
-    request: ShardSearchRequest,
+  async search(search: ShardSearchRequest, options: CallOptions): Promise<ShardSearchResponse__Output> {
+    const { result } = await this.#ask({ search }, options);
+    if (!result) throw answeredAnother();
+    return result;
+  }
+
+  /** @throws KinscanError as search() does */
+  async fetch(fetch: FetchRequest, options: CallOptions): Promise<FetchResponse__Output> {
+    const { fetched } = await this.#ask({ fetch }, options);
+    if (!fetched) throw answeredAnother();
+    return fetched;
+  }
+
+  #ask(
+    question: Pick<ShardSearchCall, 'search' | 'fetch'>,
     { timeoutMs, signal }: CallOptions,
-  ): Promise<ShardSearchResponse__Output> {
+  ): Promise<ShardSearchReply__Output> {
     if (signal?.aborted === true) return Promise.reject(tooLate());
     const open = (this.#open ??= this.#openStream());
     const callId = (this.#lastCallId = (this.#lastCallId + 1) % CALL_IDS);
@@ -66,10 +81,10 @@ export class ShardSearchStream {
       const timer = setTimeout(cancel, timeoutMs);
       signal?.addEventListener('abort', cancel);
       this.#waiting.set(callId, {
-        resolve: (response) => (end(), resolve(response)),
+        resolve: (reply) => (end(), resolve(reply)),
         reject: (error) => (end(), reject(error)),
       });
-      open.calls.add({ callId, search: request, timeoutMs: Math.ceil(timeoutMs) });
+      open.calls.add({ callId, ...question, timeoutMs: Math.ceil(timeoutMs) });
     });
   }
 
@@ -91,10 +106,10 @@ export class ShardSearchStream {
     return open;
   }
 
-  #take({ callId, result, error }: ShardSearchReply__Output): void {
-    const waiting = this.#waiting.get(callId);
-    if (result) waiting?.resolve(result);
-    else waiting?.reject(errorOf(error));
+  #take(reply: ShardSearchReply__Output): void {
+    const waiting = this.#waiting.get(reply.callId);
+    if (reply.error) waiting?.reject(errorOf(reply.error));
+    else waiting?.resolve(reply);
   }
 
   #fail(open: OpenStream, error: KinscanError): void {
@@ -104,10 +119,13 @@ export class ShardSearchStream {
   }
 }
 
-function errorOf(detail: ErrorDetail__Output | null | undefined): KinscanError {
-  const { code = '', message = '', retryAfterMs = 0 } = detail ?? {};
+function errorOf({ code, message, retryAfterMs }: ErrorDetail__Output): KinscanError {
   const options = retryAfterMs > 0 ? { retryAfterMs } : {};
   return new KinscanError(isErrorCode(code) ? code : 'INTERNAL', message, options);
+}
+
+function answeredAnother(): KinscanError {
+  return new KinscanError('INTERNAL', 'the shard server answered something else than it was asked');
 }
 
 function tooLate(): KinscanError {

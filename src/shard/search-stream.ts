@@ -1,4 +1,6 @@
 import { KinscanError } from '../core/errors.js';
+import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
+import type { FetchResponse } from '../generated/kinscan/v1/FetchResponse.js';
 import type { ShardSearchCall__Output } from '../generated/kinscan/v1/ShardSearchCall.js';
 import type { ShardSearchReply } from '../generated/kinscan/v1/ShardSearchReply.js';
 import type { ShardSearchStreamRequest__Output } from '../generated/kinscan/v1/ShardSearchStreamRequest.js';
@@ -10,7 +12,7 @@ import type { CallContext, DuplexHandler } from '../runtime/grpc-server.js';
 import type { Logger } from '../runtime/log.js';
 import { TurnBatch } from '../runtime/turn-batch.js';
 
-/** Replies in one message: each of at most 256 hits without thumbnails, 45 MB with texts at their largest, is let out. */
+/** Replies in one message: each of at most 256 hits or a few records without thumbnails, 45 MB with texts at their largest, is let out. */
 const REPLIES_PER_MESSAGE_MAX = 64;
 
 export interface SearchStreamOptions {
@@ -18,6 +20,7 @@ export interface SearchStreamOptions {
     request: ShardSearchRequest__Output,
     context: CallContext,
   ) => Promise<ShardSearchResponse>;
+  readonly fetch: (request: FetchRequest__Output) => Promise<FetchResponse>;
   /** Aborts when the process takes no new work. */
   readonly drainSignal: AbortSignal;
   readonly log: Logger;
@@ -33,6 +36,7 @@ export function searchStreamHandler(
 }
 
 type Reply = ShardSearchReply & { readonly callId: number };
+type Answer = (context: CallContext) => Promise<Pick<ShardSearchReply, 'result' | 'fetched'>>;
 
 class SearchStream {
   readonly #call: Call;
@@ -70,22 +74,30 @@ class SearchStream {
     if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
-  #take({ callId, search, timeoutMs }: ShardSearchCall__Output): void {
-    if (search === null) {
+  #take({ callId, search, fetch, timeoutMs }: ShardSearchCall__Output): void {
+    if (search) {
+      this.#start(callId, timeoutMs, async (context) => ({
+        result: await this.#options.search(search, context),
+      }));
+    } else if (fetch) {
+      this.#start(callId, timeoutMs, async () => ({ fetched: await this.#options.fetch(fetch) }));
+    } else {
       this.#underWay.get(callId)?.abort(new KinscanError('DEADLINE_EXCEEDED', 'the caller cancelled'));
-      return;
     }
-    const abort = new AbortController();
-    this.#underWay.set(callId, abort);
-    void this.#answer(callId, search, { timeoutMs, signal: abort.signal });
   }
 
-  async #answer(callId: number, request: ShardSearchRequest__Output, context: CallContext): Promise<void> {
-    const { search, drainSignal, log } = this.#options;
+  #start(callId: number, timeoutMs: number, answer: Answer): void {
+    const abort = new AbortController();
+    this.#underWay.set(callId, abort);
+    void this.#answer(callId, answer, { timeoutMs, signal: abort.signal });
+  }
+
+  async #answer(callId: number, answer: Answer, context: CallContext): Promise<void> {
+    const { drainSignal, log } = this.#options;
     let reply: Reply;
     try {
       if (drainSignal.aborted) throw new KinscanError('DRAINING', 'the shard server is shutting down');
-      reply = { callId, result: await search(request, context) };
+      reply = { callId, ...(await answer(context)) };
     } catch (thrown) {
       reply = { callId, error: errorDetailOf(thrown, log) };
     }

@@ -32,10 +32,11 @@ export function shardServiceHandlers(options: ShardServiceOptions): ServiceHandl
   const { log, drainSignal } = options;
   const search = (request: ShardSearchRequest__Output, context: CallContext) =>
     measuredSearch(options, request, context);
+  const fetch = (request: FetchRequest__Output) => fetchRecords(options, request);
   return {
     Search: unary(log, search),
-    SearchStream: duplex(log, searchStreamHandler({ search, drainSignal, log })),
-    Fetch: unary(log, (request: FetchRequest__Output) => fetch(options, request)),
+    SearchStream: duplex(log, searchStreamHandler({ search, fetch, drainSignal, log })),
+    Fetch: unary(log, fetch),
     Stats: unary<StatsRequest__Output, StatsResponse>(log, () => Promise.resolve(stats(options))),
   };
 }
@@ -72,7 +73,10 @@ async function search(
   return { hits: packHitList(hits), partitions: [...query.partitions], searchMs, records: [...records] };
 }
 
-async function fetch(options: ShardServiceOptions, request: FetchRequest__Output): Promise<FetchResponse> {
+async function fetchRecords(
+  options: ShardServiceOptions,
+  request: FetchRequest__Output,
+): Promise<FetchResponse> {
   const { imageIds } = request;
   if (imageIds.length < 1 || imageIds.length > FETCH_IDS_MAX) {
     throw new KinscanError('INVALID_ARGUMENT', `1 to ${FETCH_IDS_MAX} image ids, not ${imageIds.length}`);

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ShardSearchStream } from '../../src/coordinator/shard-search-stream.js';
 import { KinscanError } from '../../src/core/errors.js';
+import type { FetchResponse } from '../../src/generated/kinscan/v1/FetchResponse.js';
 import type { ShardSearchRequest__Output } from '../../src/generated/kinscan/v1/ShardSearchRequest.js';
 import type { ShardSearchResponse } from '../../src/generated/kinscan/v1/ShardSearchResponse.js';
 import { openGrpcClient, type GrpcClient } from '../../src/runtime/grpc-client.js';
@@ -23,16 +24,19 @@ describe('searches over one stream', () => {
   let stream: ShardSearchStream;
   let draining: AbortController;
   let search: Search;
+  let fetch: (imageIds: readonly string[]) => Promise<FetchResponse>;
   let streamsOpened: number;
 
   beforeEach(async () => {
     streamsOpened = 0;
     search = ({ k }) => Promise.resolve({ searchMs: k });
+    fetch = (imageIds) => Promise.resolve({ records: imageIds.map((imageId) => ({ imageId })) });
     draining = new AbortController();
     const serve = duplex(
       log,
       searchStreamHandler({
         search: (request, context) => search(request, context),
+        fetch: ({ imageIds }) => fetch(imageIds),
         drainSignal: draining.signal,
         log,
       }),
@@ -68,6 +72,33 @@ describe('searches over one stream', () => {
       Array.from({ length: 50 }, (_, k) => k),
     );
     assert.equal(streamsOpened, 1);
+  });
+
+  it('go beside fetches, each answered with its own records', async () => {
+    const [found, one, two] = await Promise.all([
+      stream.search({ k: 7 }, { timeoutMs: TIMEOUT_MS }),
+      stream.fetch({ imageIds: ['a'] }, { timeoutMs: TIMEOUT_MS }),
+      stream.fetch({ imageIds: ['b', 'c'] }, { timeoutMs: TIMEOUT_MS }),
+    ]);
+    assert.equal(found.searchMs, 7);
+    assert.deepEqual(
+      [one, two].map(({ records }) => records.map(({ imageId }) => imageId)),
+      [['a'], ['b', 'c']],
+    );
+    assert.equal(streamsOpened, 1);
+  });
+
+  it('and fetches fail alone: a record that is damaged is told to whoever asked for it', async () => {
+    fetch = ([imageId]) =>
+      imageId === 'damaged'
+        ? Promise.reject(new KinscanError('CORRUPT_RECORD', 'fails its checksum'))
+        : Promise.resolve({ records: [{ imageId: imageId as string }] });
+    const [refused, answered] = await Promise.allSettled([
+      stream.fetch({ imageIds: ['damaged'] }, { timeoutMs: TIMEOUT_MS }),
+      stream.fetch({ imageIds: ['whole'] }, { timeoutMs: TIMEOUT_MS }),
+    ]);
+    assert.equal(answered.status, 'fulfilled');
+    assert.ok(refused.status === 'rejected' && hasCode('CORRUPT_RECORD')(refused.reason));
   });
 
   it('fail alone, with the code and the hint of the shard server', async () => {
