@@ -45,8 +45,12 @@ export interface Gathered {
 
 /** Every replica may be tried, and a stale placement refreshed, within so many rounds. */
 const ROUNDS_MAX = 4;
-/** Up to so many hits over all shard servers come with their records: most are thrown away, but a round trip is saved. */
-const RECORDS_WITH_HITS_MAX = 256;
+/**
+ * Up to so many hits over all shard servers come with their records: most are thrown away, but a shard server has them at
+ * hand, and a round trip is saved. 5 MB, with texts at their largest 56 MB; thumbnails are read and weigh far more.
+ */
+const RECORDS_WITH_HITS_MAX = 20_000;
+const THUMBNAILS_WITH_HITS_MAX = 256;
 /** A slow shard server may use so much of the time left; then the answer goes out without it. */
 const TIME_SHARE = 0.9;
 
@@ -78,7 +82,8 @@ export async function scatter(
   for (let round = 0; round < ROUNDS_MAX && pending.length > 0 && deadline.leftMs > 0; round++) {
     const plan = planRound(pending, shardServers, tried);
     if (plan.size === 0) break;
-    const includeRecords = query.k * plan.size <= RECORDS_WITH_HITS_MAX;
+    const hitsMax = query.includeThumbnails ? THUMBNAILS_WITH_HITS_MAX : RECORDS_WITH_HITS_MAX;
+    const includeRecords = query.k * plan.size <= hitsMax;
     const outcomes = await Promise.all(
       [...plan].map(([id, partitions]) =>
         ask(id, partitions, { ...query, includeRecords }, cluster, shardServers, deadline),

@@ -9,6 +9,10 @@ import type { ClusterView } from './cluster-view.js';
 import { PeerClients } from './peer-clients.js';
 import { ShardSearchStream } from './shard-search-stream.js';
 
+/** Hits of a search that takes no call of its own. */
+const STREAM_HITS_MAX = 256;
+/** Records of a fetch that takes no call of its own. */
+const STREAM_FETCH_IDS_MAX = 16;
 /** A shard's answer may hold 10,000 records with thumbnails. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -56,13 +60,18 @@ export class ShardServers {
     request: ShardSearchRequest,
     options: CallOptions,
   ): Promise<ShardSearchResponse__Output> {
-    const isSmall = request.includeRecords === true && request.includeThumbnails !== true;
+    const { k = 0, includeRecords = false, includeThumbnails = false } = request;
+    const isSmall = k <= STREAM_HITS_MAX && includeRecords && !includeThumbnails;
     if (!isSmall) return this.#call(id, 'Search', request, options);
     return this.#streamOf(this.#clientOf(id)).search(request, options);
   }
 
-  fetch(id: string, request: FetchRequest, options: CallOptions): Promise<FetchResponse__Output> {
-    return this.#call(id, 'Fetch', request, options);
+  /** As search: a few records without their bulk go over the stream. */
+  async fetch(id: string, request: FetchRequest, options: CallOptions): Promise<FetchResponse__Output> {
+    const { imageIds = [], includeThumbnail = false, includeEmbedding = false } = request;
+    const isSmall = imageIds.length <= STREAM_FETCH_IDS_MAX && !includeThumbnail && !includeEmbedding;
+    if (!isSmall) return this.#call(id, 'Fetch', request, options);
+    return this.#streamOf(this.#clientOf(id)).fetch(request, options);
   }
 
   stats(id: string, options: CallOptions): Promise<StatsResponse__Output> {
