@@ -59,6 +59,8 @@ export interface PathBenchResult {
   };
   /** Search by code, one query at a time. */
   readonly oneClient: PathMeasurement;
+  /** The same over one SearchStream instead of a call for each query. */
+  readonly oneClientStream: PathMeasurement;
   /** By image id, which ranks FINE: the coordinator fetches the codes first. */
   readonly oneClientById: PathMeasurement;
   /** Without the coordinator: what of the time is the shard server's. */
@@ -191,6 +193,10 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   const oneClient = await run('one client, by code', { ...one, requests: byCode });
   stage('empty calls');
   const emptyOfOne = await makeEmptyCalls(one);
+  const oneClientStream = await run('one client over a stream', {
+    ...{ ...one, requests: byCode },
+    over: 'streams',
+  });
   const oneClientById = await run('one client, by id', { ...one, requests: byId });
   stage('one shard server directly');
   const oneShardServer = await askShard({ status, codes: queries.codes, k, seconds });
@@ -213,7 +219,15 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   await untilSearchable(coordinator, images + streamed.records);
   return {
     start: { loadSeconds, buildSeconds, longestPauseMs },
-    ...{ oneClient, oneClientById, oneShardServer, manyClients, manyClientStreams, streaming },
+    ...{
+      oneClient,
+      oneClientStream,
+      oneClientById,
+      oneShardServer,
+      manyClients,
+      manyClientStreams,
+      streaming,
+    },
     emptyCalls: { oneClient: emptyOfOne, manyClients: emptyOfMany },
     streamed: { ...streamed, lagSeconds: secondsSince(stoppedMs) },
     streamingToIdleP99: streaming.latency.p99Ms / oneClient.latency.p99Ms,

@@ -36,7 +36,14 @@ describe('kinscan bench path', () => {
       assert.equal(code, 0, notes);
       const result = JSON.parse(output) as Record<string, unknown>;
       assert.equal(result['images'], 3_000);
-      for (const kind of ['oneClient', 'oneClientById', 'manyClients', 'manyClientStreams', 'streaming']) {
+      for (const kind of [
+        'oneClient',
+        'oneClientStream',
+        'oneClientById',
+        'manyClients',
+        'manyClientStreams',
+        'streaming',
+      ]) {
         const { queries, latency, cpuMsPerQuery, longestPauseMs } = result[kind] as Measurement;
         assert.ok(queries > 0, kind);
         const { p50Ms = 0, p99Ms = 0, maxMs = 0 } = latency;
