@@ -10,6 +10,7 @@ import { readImageFile } from './read-image-file.js';
 export interface QueryOptions {
   readonly id?: string;
   readonly code?: string;
+  readonly fineCode?: string;
   readonly ranking: 'fine' | 'hamming';
   readonly requireComplete?: boolean;
   readonly label?: string[];
@@ -32,6 +33,7 @@ export function addQueryOptions(command: Command): Command {
     .argument('[image]', 'a PNG, JPEG, TIFF or DICOM file')
     .option('--id <id>', 'search by an image that is already indexed')
     .option('--code <hex>', 'search by a code, first byte first')
+    .option('--fine-code <hex>', 'with --code: the fine code of the same image')
     .addOption(
       new Option('--ranking <order>', 'order within equal distances')
         .choices(['fine', 'hamming'])
@@ -76,9 +78,12 @@ function date(text: string): number {
 export async function queryOf(
   image: string | undefined,
   options: QueryOptions,
-): Promise<Pick<SearchRequest, 'image' | 'imageId' | 'code' | 'ranking' | 'requireComplete'>> {
+): Promise<Pick<SearchRequest, 'image' | 'imageId' | 'code' | 'fineCode' | 'ranking' | 'requireComplete'>> {
   if ([image, options.id, options.code].filter((query) => query !== undefined).length !== 1) {
     throw new UsageError('give exactly one of IMAGE, --id and --code');
+  }
+  if (options.fineCode !== undefined && options.code === undefined) {
+    throw new UsageError('--fine-code goes with --code');
   }
   return {
     ranking: options.ranking === 'hamming' ? 'RANKING_HAMMING' : 'RANKING_UNSPECIFIED',
@@ -86,6 +91,7 @@ export async function queryOf(
     ...(image === undefined ? {} : { image: await readImageFile(image) }),
     ...(options.id === undefined ? {} : { imageId: options.id }),
     ...(options.code === undefined ? {} : { code: codeOf(options.code) }),
+    ...(options.fineCode === undefined ? {} : { fineCode: codeOf(options.fineCode) }),
   };
 }
 

@@ -22,6 +22,7 @@ export async function getImage(
     revision: record.revision,
     modelVersion: record.modelVersion,
     code: record.code,
+    fineCode: record.fineCode,
     metadata: record.metadata,
     thumbnail: record.thumbnail,
     embedding: includeEmbedding ? restoredEmbedding(record.embedding, record.embeddingScale) : [],

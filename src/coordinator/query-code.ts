@@ -12,13 +12,13 @@ import type { RecordFetcher } from './record-fetcher.js';
 /** The part of a request that says what is looked for. */
 export type QueryRequest = Pick<
   SearchRequest__Output,
-  'query' | 'image' | 'imageId' | 'code' | 'frameNumber' | 'modelVersion'
+  'query' | 'image' | 'imageId' | 'code' | 'fineCode' | 'frameNumber' | 'modelVersion'
 >;
 
 /** A query as a code. */
 export interface QueryCode {
   readonly code: Code__Output;
-  /** null where the model makes none, and for a query by code. */
+  /** null where the model makes none, and for a query by code alone. */
   readonly fineCode: Code__Output | null;
   /** What is known of the query image; null for a query by code. */
   readonly metadata: ImageMetadata__Output | null;
@@ -93,14 +93,20 @@ function givenCode(request: QueryRequest, model: ModelSettings): QueryCode {
   const { code, modelVersion } = request;
   if (code === null || code === undefined) throw new KinscanError('INVALID_ARGUMENT', 'the code is missing');
   if (modelVersion !== '') checkModelVersion(modelVersion, model);
-  if (code.codeBits !== model.codeBits) {
+  checkCode(code, model.codeBits, 'codes');
+  const fineCode = presentOrNull(request.fineCode);
+  if (fineCode !== null) checkCode(fineCode, model.fineCodeBits, 'fine codes');
+  return { code, fineCode, metadata: null };
+}
+
+function checkCode({ bits, codeBits }: Code__Output, wantedBits: number, what: string): void {
+  if (codeBits !== wantedBits) {
     throw new KinscanError(
       'CODE_LENGTH_MISMATCH',
-      `the index holds codes of ${model.codeBits} bits, not ${code.codeBits}`,
+      `the index holds ${what} of ${wantedBits} bits, not ${codeBits}`,
     );
   }
-  assertCodeLength(code.bits, model.codeBits);
-  return { code, fineCode: null, metadata: null };
+  assertCodeLength(bits, wantedBits);
 }
 
 function checkModelVersion(modelVersion: string, model: ModelSettings): void {

@@ -115,8 +115,9 @@ export class RangeService {
     if (partitionsAnswered < partitionsTotal) metrics.partialAnswers.inc();
     metrics.rangePages.inc();
     const exhausted = winners.count < k && partitionsAnswered === partitionsTotal;
-    const { modelVersion, code } = query;
-    return { page: { hits, partitionsAnswered, partitionsTotal, modelVersion, exhausted, code }, winners };
+    const { modelVersion, code, fineCode } = query;
+    const counts = { partitionsAnswered, partitionsTotal, exhausted };
+    return { page: { hits, ...counts, modelVersion, code, fineCode }, winners };
   }
 
   async #sendInTime(send: Send, page: SearchRangeResponse): Promise<void> {

@@ -93,6 +93,7 @@ export class SearchService {
       partitionsTotal,
       modelVersion: query.modelVersion,
       code: query.code,
+      fineCode: query.fineCode,
       timings: {
         encodeMs: request.query === 'code' ? 0 : encodedMs - startMs,
         searchMs: searchedMs - encodedMs,

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { startHarness, type CoordinatorHarness } from '../coordinator/coordinator-harness.js';
+import type { Code__Output } from '../../src/generated/kinscan/v1/Code.js';
+import type { GetImageResponse__Output } from '../../src/generated/kinscan/v1/GetImageResponse.js';
+import { startHarness, TIMEOUT_MS, type CoordinatorHarness } from '../coordinator/coordinator-harness.js';
 import { phantomPng } from '../encoder/test-images.js';
 import type { IngestDocument, SearchDocument } from '../helpers/cli-documents.js';
 import { runKinscan, runKinscanJson } from '../helpers/run-kinscan.js';
@@ -24,7 +26,7 @@ describe('questions on the command line', () => {
   let folder: string;
 
   before(async () => {
-    harness = await startHarness();
+    harness = await startHarness({ fineCodeBits: 64 });
     at = ['--address', `127.0.0.1:${harness.coordinator.port}`];
     folder = mkdtempSync(path.join(tmpdir(), 'kinscan-questions-'));
     mkdirSync(path.join(folder, 'scans'));
@@ -70,6 +72,20 @@ describe('questions on the command line', () => {
     assert.deepEqual(studiesOf(dated), new Set([studyOf(3), studyOf(4)]));
     assert.ok(!studiesOf(await search('--exclude-same-study')).has(studyOf(0)));
     assert.equal((await search('--modality', 'MR')).hits.length, 0);
+  });
+
+  it('can be asked with the codes that an image has in the gallery', async () => {
+    const { code, fineCode } = await harness.retrieval.call<object, GetImageResponse__Output>(
+      'GetImage',
+      { imageId: idOf(3) },
+      { timeoutMs: TIMEOUT_MS },
+    );
+    const hex = (some: Code__Output | null) => some?.bits.toString('hex') ?? '';
+    const codes = ['--code', hex(code), '--fine-code', hex(fineCode)];
+    const byCodes = await runKinscanJson<SearchDocument>('search', ...codes, '-k', '5', ...at);
+    const byId = await runKinscanJson<SearchDocument>('search', '--id', idOf(3), '-k', '5', ...at);
+    assert.deepEqual(byCodes.hits, byId.hits);
+    assert.equal((await runKinscan('search', '--fine-code', '00', '--id', idOf(3), ...at)).exitCode, 2);
   });
 
   it('can be grouped', async () => {

@@ -73,6 +73,8 @@ describe('bad requests', () => {
       ['CORRUPT_IMAGE', { image: image.subarray(0, 200), k: 1 }],
       ['CODE_LENGTH_MISMATCH', { ...code(4, 32), k: 1 }],
       ['CODE_LENGTH_MISMATCH', { ...code(4, 48), k: 1 }],
+      ['CODE_LENGTH_MISMATCH', { ...code(6, 48), fineCode: code(4, 32).code, k: 1 }],
+      ['CODE_LENGTH_MISMATCH', { ...code(6, 48), fineCode: code(4, 512).code, k: 1 }],
       ['MODEL_VERSION_MISMATCH', { ...code(6, 48), k: 1, modelVersion: 'another' }],
     ];
     for (const [expected, request] of cases) {

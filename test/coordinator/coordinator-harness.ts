@@ -46,6 +46,8 @@ export interface CoordinatorHarness {
 export interface CoordinatorHarnessOptions {
   readonly shards?: number;
   readonly partitions?: number;
+  /** @default 0, none */
+  readonly fineCodeBits?: number;
   readonly coordinatorFlags?: readonly string[];
   readonly encoderFlags?: readonly string[];
   /** @default one */
@@ -56,6 +58,7 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
   const {
     shards: shardCount = 2,
     partitions = 4,
+    fineCodeBits = 0,
     coordinatorFlags = [],
     encoderFlags = [],
     encoders: encoderCount = 1,
@@ -63,7 +66,7 @@ export async function startHarness(options: CoordinatorHarnessOptions = {}): Pro
   const nats = await startNatsServer();
   const folder = await mkdtemp(path.join(tmpdir(), 'kinscan-coordinator-'));
   const modelFolder = path.join(folder, 'model');
-  const modelVersion = await writeRandomModel(modelFolder, 1);
+  const modelVersion = await writeRandomModel(modelFolder, 1, { fineCodeBits });
   const stops: (() => Promise<unknown>)[] = [];
   const clients: GrpcClient[] = [];
   const openClient = (service: 'Retrieval' | 'DeadLetters', port: number) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Code__Output } from '../../src/generated/kinscan/v1/Code.js';
 import type { DeleteResponse__Output } from '../../src/generated/kinscan/v1/DeleteResponse.js';
 import type { GetImageResponse__Output } from '../../src/generated/kinscan/v1/GetImageResponse.js';
 import type { IngestAccepted__Output } from '../../src/generated/kinscan/v1/IngestAccepted.js';
@@ -16,7 +17,7 @@ import { startHarness, TIMEOUT_MS, type CoordinatorHarness } from './coordinator
 let harness: CoordinatorHarness;
 
 before(async () => {
-  harness = await startHarness();
+  harness = await startHarness({ fineCodeBits: 64 });
 });
 after(async () => {
   await harness.stop();
@@ -85,6 +86,35 @@ describe('images through the whole cluster', () => {
       assert.equal(first?.metadata?.modality, 'OT');
       assert.equal(first?.thumbnail.length, 0);
     }
+  });
+
+  it('ranks by fine codes whatever the query is: an image, an id, or the codes that it has kept', async () => {
+    const records = await Promise.all(Array.from({ length: 60 }, (_, n) => getImage(`many/${n}`)));
+    const { code, fineCode } = records[7] as GetImageResponse__Output;
+    assert.ok(code && fineCode && fineCode.codeBits > 0);
+    const distanceTo = (a: Code__Output | null, b: Code__Output) =>
+      hammingDistance(a?.bits ?? Buffer.alloc(0), b.bits);
+    const expected = records
+      .map((record) => ({
+        id: record.imageId,
+        distance: distanceTo(record.code, code),
+        fineDistance: distanceTo(record.fineCode, fineCode),
+        tieKey: tieKeyOf(record.imageId),
+      }))
+      .sort(compareRanked);
+    const image = Buffer.from(await phantomPng(7));
+    for (const query of [{ image }, { imageId: 'many/7' }, { code, fineCode }]) {
+      const answer = await search({ ...query, k: 25 });
+      assert.deepEqual(
+        answer.hits.map(({ imageId, distance, fineDistance }) => [imageId, distance, fineDistance]),
+        expected.slice(0, 25).map(({ id, distance, fineDistance }) => [id, distance, fineDistance]),
+      );
+      assert.deepEqual(answer.fineCode, fineCode);
+    }
+    const byCodeAlone = await search({ code, k: 25 });
+    assert.ok(
+      byCodeAlone.fineCode === null && byCodeAlone.hits.every(({ fineDistance }) => fineDistance === 0),
+    );
   });
 
   it('stops at the greatest distance asked for, and returns thumbnails where asked', async () => {

@@ -118,8 +118,12 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Encode
 }
 
 /** Untrained, but a whole model in every other respect. */
-export async function writeRandomModel(folder: string, seed: number): Promise<string> {
-  const network = hashingNetwork({ inputSize: INPUT_SIZE, codeBits: CODE_BITS });
+export async function writeRandomModel(
+  folder: string,
+  seed: number,
+  { fineCodeBits = 0 } = {},
+): Promise<string> {
+  const network = hashingNetwork({ inputSize: INPUT_SIZE, codeBits: CODE_BITS, fineCodeBits });
   return saveModel(folder, {
     network,
     weights: initialWeights(network, seed),
