@@ -99,38 +99,46 @@ function rankFine(s: usize, from: u32, to: u32, d: u32): void {
   }
 }
 
-// The same for 256-bit fine codes: two runs side by side, in a loop without calls, as scan1 has them.
+// The same for 256-bit fine codes: four runs side by side, in a loop without calls, as scan1 has two.
 function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
   const first = load<u32>(s, AFTER_RANK);
   const base = (d << 16) - first;
-  const half: u32 = ((to - from) >> 1) & ~1;
-  const next = <usize>half << 5;
+  const part: u32 = ((to - from) >> 2) & ~1;
   const start = fines + (<usize>from << 5);
-  const middle = start + next;
+  const next = <usize>part << 5;
+  const end = start + next;
   for (let p = start; ; p += 64) {
-    p = firstGood4(p, middle, p + next, s, base, worstRank(s) - first);
-    if (p >= middle) break;
-    const row = from + <u32>((p - start) >> 5);
-    rankFine(s, row, row + 2, d);
-    rankFine(s, row + half, row + half + 2, d);
+    p = firstGood4(p, end, next, s, base, worstRank(s) - first);
+    if (p >= end) break;
+    let row = from + <u32>((p - start) >> 5);
+    for (let run = 0; run < 4; run++, row += part) rankFine(s, row, row + 2, d);
   }
-  rankFine(s, from + half * 2, to, d);
+  rankFine(s, from + part * 4, to, d);
 }
 
-// The first p, in steps of two fine codes up to `end`, where one of the two at p or, as far on, at r may enter the heap: that
-// at fine distance f where base + f <= span.
-export function firstGood4(p: usize, end: usize, r: usize, s: usize, base: u32, span: u32): usize {
+// The first p, in steps of two fine codes up to `end`, where one of the two at p, or at p + next, p + 2 next or p + 3 next, may
+// enter the heap: that at fine distance f where base + f <= span.
+export function firstGood4(p: usize, end: usize, next: usize, s: usize, base: u32, span: u32): usize {
   const q0 = load<u64>(s, FINE_QUERY);
   const q1 = load<u64>(s, FINE_QUERY + 8);
   const q2 = load<u64>(s, FINE_QUERY + 16);
   const q3 = load<u64>(s, FINE_QUERY + 24);
+  let p1 = p + next;
+  let p2 = p1 + next;
+  let p3 = p2 + next;
   while (p < end) {
     if (base + distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3) <= span) break;
-    if (base + distance2(r, 0, q0, q1) + distance2(r, 16, q2, q3) <= span) break;
+    if (base + distance2(p1, 0, q0, q1) + distance2(p1, 16, q2, q3) <= span) break;
+    if (base + distance2(p2, 0, q0, q1) + distance2(p2, 16, q2, q3) <= span) break;
+    if (base + distance2(p3, 0, q0, q1) + distance2(p3, 16, q2, q3) <= span) break;
     if (base + distance2(p, 32, q0, q1) + distance2(p, 48, q2, q3) <= span) break;
-    if (base + distance2(r, 32, q0, q1) + distance2(r, 48, q2, q3) <= span) break;
+    if (base + distance2(p1, 32, q0, q1) + distance2(p1, 48, q2, q3) <= span) break;
+    if (base + distance2(p2, 32, q0, q1) + distance2(p2, 48, q2, q3) <= span) break;
+    if (base + distance2(p3, 32, q0, q1) + distance2(p3, 48, q2, q3) <= span) break;
     p += 64;
-    r += 64;
+    p1 += 64;
+    p2 += 64;
+    p3 += 64;
   }
   return p;
 }
@@ -139,22 +147,21 @@ export function firstGood4(p: usize, end: usize, r: usize, s: usize, base: u32, 
 function rankFine8(s: usize, from: u32, to: u32, d: u32): void {
   const first = load<u32>(s, AFTER_RANK);
   const base = (d << 16) - first;
-  const half: u32 = (to - from) >> 1;
-  const next = <usize>half << 6;
+  const part: u32 = (to - from) >> 2;
   const start = fines + (<usize>from << 6);
-  const middle = start + next;
+  const next = <usize>part << 6;
+  const end = start + next;
   for (let p = start; ; p += 64) {
-    p = firstGood8(p, middle, p + next, s, base, worstRank(s) - first);
-    if (p >= middle) break;
-    const row = from + <u32>((p - start) >> 6);
-    rankFine(s, row, row + 1, d);
-    rankFine(s, row + half, row + half + 1, d);
+    p = firstGood8(p, end, next, s, base, worstRank(s) - first);
+    if (p >= end) break;
+    let row = from + <u32>((p - start) >> 6);
+    for (let run = 0; run < 4; run++, row += part) rankFine(s, row, row + 1, d);
   }
-  rankFine(s, from + half * 2, to, d);
+  rankFine(s, from + part * 4, to, d);
 }
 
 // As firstGood4, one fine code at a time.
-export function firstGood8(p: usize, end: usize, r: usize, s: usize, base: u32, span: u32): usize {
+export function firstGood8(p: usize, end: usize, next: usize, s: usize, base: u32, span: u32): usize {
   const q0 = load<u64>(s, FINE_QUERY);
   const q1 = load<u64>(s, FINE_QUERY + 8);
   const q2 = load<u64>(s, FINE_QUERY + 16);
@@ -163,13 +170,22 @@ export function firstGood8(p: usize, end: usize, r: usize, s: usize, base: u32, 
   const q5 = load<u64>(s, FINE_QUERY + 40);
   const q6 = load<u64>(s, FINE_QUERY + 48);
   const q7 = load<u64>(s, FINE_QUERY + 56);
+  let p1 = p + next;
+  let p2 = p1 + next;
+  let p3 = p2 + next;
   while (p < end) {
     const a = distance2(p, 0, q0, q1) + distance2(p, 16, q2, q3) + distance2(p, 32, q4, q5) + distance2(p, 48, q6, q7);
     if (base + a <= span) break;
-    const b = distance2(r, 0, q0, q1) + distance2(r, 16, q2, q3) + distance2(r, 32, q4, q5) + distance2(r, 48, q6, q7);
+    const b = distance2(p1, 0, q0, q1) + distance2(p1, 16, q2, q3) + distance2(p1, 32, q4, q5) + distance2(p1, 48, q6, q7);
     if (base + b <= span) break;
+    const c = distance2(p2, 0, q0, q1) + distance2(p2, 16, q2, q3) + distance2(p2, 32, q4, q5) + distance2(p2, 48, q6, q7);
+    if (base + c <= span) break;
+    const e = distance2(p3, 0, q0, q1) + distance2(p3, 16, q2, q3) + distance2(p3, 32, q4, q5) + distance2(p3, 48, q6, q7);
+    if (base + e <= span) break;
     p += 64;
-    r += 64;
+    p1 += 64;
+    p2 += 64;
+    p3 += 64;
   }
   return p;
 }
