@@ -11,7 +11,7 @@ import {
   type SearchTaskResult,
   type SegmentDescriptor,
 } from './search-task.js';
-import type { TaskRunner } from './task-runner.js';
+import { descriptorOf, type SnapshotOf, type TaskRunner } from './task-runner.js';
 import type { PreparedQuery } from './segment-reader.js';
 import type { SegmentSnapshot } from './segment.js';
 import { ENTRY_BYTES, mergeEntries, unpackHits } from './unpack-hits.js';
@@ -154,11 +154,9 @@ export class QueryQueue {
   // an async function, so that what is thrown is a rejection as on the threads
   async #runInline(query: PreparedQuery, partitions: readonly number[]): Promise<IndexHits> {
     const snapshots = this.#snapshotsOf(partitions);
-    const task = searchTask([{ query }], snapshots, this.#options.inlineSlot);
-    let result = this.#inline.run(task);
-    if (result.missing) result = this.#inline.run({ ...task, segments: segmentsOf(snapshots) });
-    this.#cost.record(query, result.elapsedMs);
-    return unpackHits(result.entries, 0, result.counts[0] as number);
+    const { entries, elapsedMs } = this.#inline.runOne(query, snapshots, this.#options.inlineSlot);
+    this.#cost.record(query, elapsedMs);
+    return unpackHits(entries, 0, entries.length / ENTRY_BYTES);
   }
 
   /** Resolves once nothing waits and nothing runs. */
@@ -265,14 +263,7 @@ export class QueryQueue {
 }
 
 function segmentsOf(snapshots: readonly SnapshotOf[]): SegmentDescriptor[] {
-  return snapshots.map(({ partition, snapshot: { segment } }) => {
-    return { partition, segmentId: segment.id, layout: segment.layout, memory: segment.memory };
-  });
-}
-
-interface SnapshotOf {
-  readonly partition: number;
-  readonly snapshot: SegmentSnapshot;
+  return snapshots.map(({ partition, snapshot: { segment } }) => descriptorOf(partition, segment));
 }
 
 function codesOf(snapshots: readonly SnapshotOf[]): number {

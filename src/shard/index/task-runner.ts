@@ -3,10 +3,12 @@ import { PARAM_NUMBERS, unpackRules } from './query-params.js';
 import { searchSegments } from './search-segments.js';
 import {
   SNAPSHOT_NUMBERS,
+  type SegmentDescriptor,
   type SearchTask,
   type SearchTaskResult,
   type SearchWorkerData,
 } from './search-task.js';
+import type { Segment, SegmentSnapshot } from './segment.js';
 import { SegmentReader, type PreparedQuery, type SegmentView } from './segment-reader.js';
 
 export const NOTHING: SearchTaskResult = {
@@ -16,6 +18,12 @@ export const NOTHING: SearchTaskResult = {
   visited: 0,
   elapsedMs: 0,
 };
+
+/** A partition, and its segment as a search sees it. */
+export interface SnapshotOf {
+  readonly partition: number;
+  readonly snapshot: SegmentSnapshot;
+}
 
 /** Runs search tasks with kernels of its own: one on each search thread, and one on the main thread for small tasks. */
 export class TaskRunner {
@@ -48,6 +56,25 @@ export class TaskRunner {
     return { missing: false, counts, entries, visited, elapsedMs: performance.now() - startedMs };
   }
 
+  /** One query on the thread that holds the segments: packing it into a task takes longer than many a search. */
+  runOne(
+    query: PreparedQuery,
+    snapshots: readonly SnapshotOf[],
+    slot: number,
+  ): { readonly entries: Uint8Array; readonly elapsedMs: number } {
+    const views = snapshots.map(({ partition, snapshot: { segment, deltaCount, tombstones } }) => {
+      let reader = this.#readers.get(partition);
+      if (reader?.segmentId !== segment.id) {
+        reader = new SegmentReader(this.#data.kernel, descriptorOf(partition, segment));
+        this.#readers.set(partition, reader);
+      }
+      return viewOf(reader, slot, deltaCount, tombstones);
+    });
+    const startedMs = performance.now();
+    const { entries } = searchSegments(views, query, this.#data.probe);
+    return { entries, elapsedMs: performance.now() - startedMs };
+  }
+
   #openViews(task: SearchTask): SegmentView[] | undefined {
     const views: SegmentView[] = [];
     for (let at = 0; at < task.snapshots.length; at += SNAPSHOT_NUMBERS) {
@@ -61,16 +88,19 @@ export class TaskRunner {
       );
       const reader = this.#readers.get(partition);
       if (reader === undefined || reader.segmentId !== segmentId) return undefined;
-      views.push({
-        reader,
-        s: reader.scratch(task.slot),
-        filter: reader.filter(task.slot),
-        deltaCount,
-        tombstones,
-      });
+      views.push(viewOf(reader, task.slot, deltaCount, tombstones));
     }
     return views;
   }
+}
+
+/** What a search thread is told of a segment that it does not know. */
+export function descriptorOf(partition: number, segment: Segment): SegmentDescriptor {
+  return { partition, segmentId: segment.id, layout: segment.layout, memory: segment.memory };
+}
+
+function viewOf(reader: SegmentReader, slot: number, deltaCount: number, tombstones: number): SegmentView {
+  return { reader, s: reader.scratch(slot), filter: reader.filter(slot), deltaCount, tombstones };
 }
 
 function queryAt(task: SearchTask, i: number, queries: number): PreparedQuery {
