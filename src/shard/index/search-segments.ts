@@ -36,15 +36,18 @@ export function searchSegments(
   for (const view of views) {
     beginSearch(view, query);
     counting.moveTo(view);
-    view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
+    if (view.deltaCount > 0) view.reader.kernel.scanDelta(view.s, 0, view.deltaCount);
     visited += view.deltaCount;
     const listed = plan?.rowsToList(view.reader.layout, view.reader.words);
     if (listed !== undefined) {
       visited += listRows(view, listed);
       continue;
     }
-    (isProbed(view, mode) ? probed : scanned).push(view);
-    if (hasBlocks(view, mode)) view.reader.kernel.scanHome(view.s);
+    const blocks = hasBlocks(view, mode);
+    if (isProbed(view, mode)) probed.push(view);
+    else if (blocks) scanned.push(view);
+    else visited += scanBase(view, mode); // nothing is passed over, so a lower threshold need not be waited for
+    if (blocks) view.reader.kernel.scanHome(view.s);
   }
   for (const view of scanned) {
     counting.moveTo(view);
@@ -161,16 +164,25 @@ function rankSegments(
   after: IndexPlace | undefined,
 ): Uint8Array {
   const heap = new TravellingHeap();
-  for (const view of views) view.reader.words[(view.s + SCRATCH.thr) >>> 2] = threshold;
+  const ranked = views.filter(hasCandidates);
+  for (const view of ranked) view.reader.words[(view.s + SCRATCH.thr) >>> 2] = threshold;
   const limits =
     after !== undefined && after.distance < threshold ? [after.distance, threshold] : [threshold];
   for (const limit of limits) {
-    for (const view of views) {
+    for (const view of ranked) {
       heap.moveTo(view);
       view.reader.kernel.rank(view.s, limit);
     }
   }
   return heap.sorted();
+}
+
+/** Whether it kept candidates, or ranked some already. */
+function hasCandidates({ reader, s }: SegmentView): boolean {
+  return (
+    reader.words[(s + SCRATCH.candidateCount) >>> 2] !== 0 ||
+    reader.words[(s + SCRATCH.heapCount) >>> 2] !== 0
+  );
 }
 
 /** The best k so far. Every segment has a heap of its own, from what it ranked while counting; this one takes it in. */

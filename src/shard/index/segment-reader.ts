@@ -81,9 +81,8 @@ export function beginSearch(view: SegmentView, query: PreparedQuery): void {
   reader.bytes.set(query.code, s + SCRATCH.query);
   reader.bytes.set(query.fineCode, s + SCRATCH.fineQuery);
   const { after } = query;
-  const tieKey = after?.tieKey ?? 0n;
-  reader.words[(s + SCRATCH.afterKey) / 4] = Number(tieKey & 0xffff_ffffn);
-  reader.words[(s + SCRATCH.afterKey) / 4 + 1] = Number(tieKey >> 32n);
+  reader.words[(s + SCRATCH.afterKey) / 4] = after === undefined ? 0 : Number(after.tieKey & 0xffff_ffffn);
+  reader.words[(s + SCRATCH.afterKey) / 4 + 1] = after === undefined ? 0 : Number(after.tieKey >> 32n);
   if (query.allowed !== undefined) writeFilter(view, query.allowed);
   reader.kernel.begin(
     s,

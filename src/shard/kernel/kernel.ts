@@ -16,6 +16,7 @@ export const SCRATCH = {
   thr: 0,
   total: 4,
   heapCount: 12,
+  candidateCount: 16,
   afterKey: 48,
   query: 64,
   fineQuery: 128,

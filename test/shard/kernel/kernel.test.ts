@@ -90,13 +90,23 @@ describe('the search kernel', () => {
       return Number(new RegExp(`^export const ${name}: (?:usize|u32) = (\\d+);`, 'm').exec(source)?.[1]);
     };
     assert.deepEqual(
-      ['THR', 'TOTAL', 'HEAP_COUNT', 'QUERY', 'FINE_QUERY', 'HIST', 'HEAP', 'CARRY', 'CANDIDATES'].map(
-        constant,
-      ),
+      [
+        'THR',
+        'TOTAL',
+        'HEAP_COUNT',
+        'CAND_COUNT',
+        'QUERY',
+        'FINE_QUERY',
+        'HIST',
+        'HEAP',
+        'CARRY',
+        'CANDIDATES',
+      ].map(constant),
       [
         SCRATCH.thr,
         SCRATCH.total,
         SCRATCH.heapCount,
+        SCRATCH.candidateCount,
         SCRATCH.query,
         SCRATCH.fineQuery,
         SCRATCH.hist,
