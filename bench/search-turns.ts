@@ -30,7 +30,8 @@ export interface Turns {
   agrees: boolean;
 }
 
-const WARM_UP_QUERIES = 50;
+/** As many as a coordinator asks when it starts (search-warm-up.ts): fewer, and V8 interprets what it will compile. */
+const WARM_UP_QUERIES = 600;
 /** Queries that one rival answers before the next one's turn: after the first, its data are in the caches again. */
 const TURN_QUERIES = 10;
 /** Queries for which the rows tied are counted, by a slow and simple loop. */
@@ -55,6 +56,12 @@ async function askAlone(
   return { hits, ms: performance.now() - begin };
 }
 
+async function warmUp(index: ShardIndex, queries: readonly BenchQuery[], k: number): Promise<void> {
+  for (let i = 0; i < WARM_UP_QUERIES; i++) {
+    await askAlone(index, queries[i % queries.length] as BenchQuery, k);
+  }
+}
+
 /** Asks all rivals all queries. What else the machine does meets them alike. */
 export async function takeTurns(
   { index, linear, faiss, codeBytes }: Rivals,
@@ -62,8 +69,8 @@ export async function takeTurns(
   k: number,
 ): Promise<Turns> {
   const turns: Turns = { k, indexMs: [], linearMs: [], faissMs: [], readMs: [], agrees: true };
-  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(index, query, k);
-  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(linear, query, k);
+  await warmUp(index, queries, k);
+  await warmUp(linear, queries, k);
   for (let first = 0; first < queries.length; first += TURN_QUERIES) {
     const turn = queries.slice(first, first + TURN_QUERIES);
     const farthest: (number | undefined)[] = [];
@@ -89,7 +96,7 @@ export async function indexMs(
   queries: readonly BenchQuery[],
   k: number,
 ): Promise<number[]> {
-  for (const query of queries.slice(0, WARM_UP_QUERIES)) await askAlone(index, query, k);
+  await warmUp(index, queries, k);
   const samples: number[] = [];
   for (const query of queries) samples.push((await askAlone(index, query, k)).ms);
   return samples;
