@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { hammingDistance } from '../src/core/code.js';
-import type { IndexHits, PackedRows, Ranking, ShardIndex } from '../src/shard/index/index-api.js';
+import type { IndexHits, Ranking, ShardIndex } from '../src/shard/index/index-api.js';
 import type { FaissPeer } from './faiss.js';
-import { percentile } from './percentile.js';
+import { plainReadMs, type ColdReads } from './cold-reads.js';
 
 export interface BenchQuery {
   readonly code: Uint8Array;
@@ -17,6 +16,8 @@ export interface Rivals {
   readonly faiss: FaissPeer | undefined;
   /** As many bytes as all codes have. */
   readonly codeBytes: Buffer;
+  /** As many bytes as the fine codes of the rows tied have, where the ranking is FINE. */
+  readonly tied: ColdReads | undefined;
 }
 
 /** Milliseconds per query. */
@@ -26,6 +27,7 @@ export interface Turns {
   readonly linearMs: number[];
   readonly faissMs: number[];
   readonly readMs: number[];
+  readonly tiedReadMs: number[];
   /** Whether FAISS found the same k-th distance every time. */
   agrees: boolean;
 }
@@ -34,10 +36,6 @@ export interface Turns {
 const WARM_UP_QUERIES = 600;
 /** Queries that one rival answers before the next one's turn: after the first, its data are in the caches again. */
 const TURN_QUERIES = 10;
-/** Queries for which the rows tied are counted, by a slow and simple loop. */
-const TIED_QUERIES = 5;
-/** More than the caches of a server processor hold. */
-const COLD_BYTES_MIN = 2 ** 29;
 
 export function ask(index: ShardIndex, query: BenchQuery, k: number): Promise<IndexHits> {
   const ranking: Ranking = query.fineCode.length > 0 ? 'FINE' : 'HAMMING';
@@ -64,11 +62,14 @@ async function warmUp(index: ShardIndex, queries: readonly BenchQuery[], k: numb
 
 /** Asks all rivals all queries. What else the machine does meets them alike. */
 export async function takeTurns(
-  { index, linear, faiss, codeBytes }: Rivals,
+  { index, linear, faiss, codeBytes, tied }: Rivals,
   queries: readonly BenchQuery[],
   k: number,
 ): Promise<Turns> {
-  const turns: Turns = { k, indexMs: [], linearMs: [], faissMs: [], readMs: [], agrees: true };
+  const turns: Turns = {
+    ...{ k, indexMs: [], linearMs: [], faissMs: [], readMs: [], tiedReadMs: [] },
+    agrees: true,
+  };
   await warmUp(index, queries, k);
   await warmUp(linear, queries, k);
   for (let first = 0; first < queries.length; first += TURN_QUERIES) {
@@ -79,6 +80,7 @@ export async function takeTurns(
       turns.indexMs.push(ms);
       farthest.push(hits.distances.at(-1));
     }
+    for (let i = 0; tied !== undefined && i < turn.length; i++) turns.tiedReadMs.push(tied.readMs());
     for (const query of turn) turns.linearMs.push((await askAlone(linear, query, k)).ms);
     for (let i = 0; i < turn.length; i++) turns.readMs.push(plainReadMs(codeBytes));
     for (let i = 0; faiss !== undefined && i < turn.length; i++) {
@@ -102,13 +104,6 @@ export async function indexMs(
   return samples;
 }
 
-/** Milliseconds in which memchr (Buffer.indexOf of a byte that is not there) reads the bytes. */
-export function plainReadMs(bytes: Buffer): number {
-  const begin = performance.now();
-  bytes.indexOf(0);
-  return performance.now() - begin;
-}
-
 /** Queries per second with `concurrency` queries under way for `durationMs`. */
 export async function queriesPerSecond(
   index: ShardIndex,
@@ -125,34 +120,4 @@ export async function queriesPerSecond(
   };
   await Promise.all(Array.from({ length: concurrency }, (_, i) => client(i)));
   return (answered / (performance.now() - begin)) * 1000;
-}
-
-/** What FINE must at least read for k results: the fine codes of all rows at the k-th distance or nearer. */
-export async function measureTied(
-  index: ShardIndex,
-  set: readonly PackedRows[],
-  queries: readonly BenchQuery[],
-  k: number,
-): Promise<{ rows: number; readMs: number }> {
-  const counts: number[] = [];
-  for (const query of queries.slice(0, TIED_QUERIES)) {
-    const codeBytes = query.code.length;
-    const limit = (await ask(index, query, k)).distances.at(-1) ?? 0;
-    let count = 0;
-    for (const { codes } of set) {
-      for (let at = 0; at < codes.length; at += codeBytes) {
-        if (hammingDistance(codes.subarray(at, at + codeBytes), query.code) <= limit) count++;
-      }
-    }
-    counts.push(count);
-  }
-  const rows = percentile(counts, 50);
-  // each sample reads another place, as each query ranks another group: what was just read is in the cache
-  const readBytes = rows * (queries[0]?.fineCode.length ?? 0);
-  const bytes = Buffer.alloc(Math.max(COLD_BYTES_MIN, readBytes), 1);
-  const samples: number[] = [];
-  for (let at = 0; at + readBytes <= bytes.length; at += readBytes) {
-    samples.push(plainReadMs(bytes.subarray(at, at + readBytes)));
-  }
-  return { rows, readMs: percentile(samples, 50) };
 }

@@ -1,19 +1,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { PackedRows, ShardIndex } from '../src/shard/index/index-api.js';
 import { openShardIndex } from '../src/shard/index/shard-index.js';
+import { ColdReads } from './cold-reads.js';
+import { countTied } from './count-tied.js';
 import { BenchRandom, makeCodeSet, makeQueryCodes, type CodeDistribution } from './code-set.js';
 import { FAISS_HINT, FaissPeer } from './faiss.js';
 import { percentile } from './percentile.js';
 import { residentBytes, restingResidentBytes } from './resident-memory.js';
 import { limitsOf, type Limit } from './search-limits.js';
-import {
-  indexMs,
-  measureTied,
-  queriesPerSecond,
-  takeTurns,
-  type BenchQuery,
-  type Turns,
-} from './search-turns.js';
+import { indexMs, queriesPerSecond, takeTurns, type BenchQuery, type Turns } from './search-turns.js';
 import { upsertAll } from './upsert-cycles.js';
 
 export interface SearchBenchOptions {
@@ -116,14 +111,16 @@ export async function runSearchBench(options: SearchBenchOptions): Promise<Searc
     await build(linear, set, options);
     if (options.faiss) faiss = await startFaiss(set, queries);
     stage('searching');
-    const codeBytes = Buffer.alloc((options.rows * options.codeBits) / 8, 1);
-    const rounds: Turns[] = [];
-    for (const k of options.ks) rounds.push(await takeTurns({ index, linear, faiss, codeBytes }, queries, k));
-    stage('searching with many queries at once');
     const [k = 10] = options.ks;
+    const tiedRows = options.fineCodeBits > 0 ? await countTied(index, set, queries, k) : undefined;
+    const tied = tiedRows === undefined ? undefined : new ColdReads((tiedRows * options.fineCodeBits) / 8);
+    const codeBytes = Buffer.alloc((options.rows * options.codeBits) / 8, 1);
+    const rivals = { index, linear, faiss, codeBytes, tied };
+    const rounds: Turns[] = [];
+    for (const k of options.ks) rounds.push(await takeTurns(rivals, queries, k));
+    stage('searching with many queries at once');
     const throughput = { k, concurrency: options.concurrency, durationMs: THROUGHPUT_MS };
     const perSecond = await queriesPerSecond(index, queries, throughput);
-    const tied = options.fineCodeBits > 0 ? await measureTied(index, set, queries, k) : undefined;
     const result = {
       rows: options.rows,
       ...built,
@@ -131,8 +128,8 @@ export async function runSearchBench(options: SearchBenchOptions): Promise<Searc
       cycleSeconds,
       ...latencies(rounds, faiss),
       queriesPerSecond: perSecond,
-      tiedRows: tied?.rows,
-      tiedFineReadMs: tied?.readMs,
+      tiedRows,
+      tiedFineReadMs: tied && percentile(rounds[0]?.tiedReadMs ?? [], 50),
     };
     return { ...result, limits: limitsOf(result, options) };
   } finally {
