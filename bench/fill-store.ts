@@ -4,6 +4,7 @@ import { AttributeNumbers } from '../src/shard/apply/attribute-numbers.js';
 import { BlobCompactor, JOURNAL_LIMITS, type JournalLimits } from '../src/shard/apply/blob-compactor.js';
 import { rowKindOf, type PartitionBlobs } from '../src/shard/apply/partition-loader.js';
 import { packAttributes } from '../src/shard/attributes/attribute-set.js';
+import { noBlobs } from '../src/shard/store/blob-store.js';
 import { RecordStore, type StoreChange } from '../src/shard/store/record-store.js';
 import type { StoredRow } from '../src/shard/store/row-builder.js';
 import { BenchRandom } from './code-set.js';
@@ -86,7 +87,7 @@ class StoreFiller {
     this.#random = new BenchRandom(options.seed);
     this.#pool = this.#random.bytes(2 ** 22);
     this.blobs = Array.from({ length: options.partitions }, () => ({
-      manifest: { generation: 0, blocks: 0, rows: 0, journal: 0, foreignCount: 0, modelTag },
+      manifest: noBlobs(modelTag),
       journal: 0,
       journalRows: 0,
     }));

@@ -65,7 +65,7 @@ interface Round {
 }
 
 const SHARD_ID = 'bench';
-const POLL_MS = 5;
+const POLL_MS = 20;
 
 /** Kills a real shard server with SIGKILL and times its restart, beside a plain read of as many bytes. */
 export async function runRestartBench(options: RestartBenchOptions): Promise<RestartBenchResult> {
@@ -90,7 +90,8 @@ export async function runRestartBench(options: RestartBenchOptions): Promise<Res
     writeFileSync(plainFile, Buffer.alloc(bytes, 1));
     spawnSync('sync');
     await publishSettings(nats.servers, partitions, model);
-    const files = () => [plainFile, ...readdirSync(dataDir).map((name) => path.join(dataDir, name))];
+    const namesIn = () => readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+    const files = () => [plainFile, ...namesIn().map((name) => path.join(dataDir, name))];
     stage('restarting');
     await shard.start();
     const [warm, cold]: [Round[], Round[]] = [[], []];

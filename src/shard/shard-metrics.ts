@@ -125,7 +125,7 @@ function memoryGauges(
   gauge('kinscan_shard_store_memory_bytes', 'Memory of RocksDB: cache, write buffers, tables.', () =>
     gauges.storeMemoryBytes(),
   );
-  gauge('kinscan_shard_store_file_bytes', 'Sorted files of the store that are current.', () =>
+  gauge('kinscan_shard_store_file_bytes', 'Current files of the store: sorted ones and blobs.', () =>
     gauges.storeFileBytes(),
   );
 }

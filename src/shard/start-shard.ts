@@ -252,7 +252,10 @@ class ShardServer implements RunningShard {
       },
       onCompacted: (partition, { generation, rows, blocks }) => {
         compactions.inc();
-        this.#log.debug({ partition, generation, rows, blocks }, 'wrote the blobs of a partition');
+        this.#log.debug(
+          { partition, generation, rows, blocks: blocks.length },
+          'wrote the blobs of a partition',
+        );
       },
       onFailed: (partition, error) => {
         failedCompactions.inc();

@@ -1,10 +1,10 @@
 import { KinscanError } from '../../core/errors.js';
 import { Mutex } from '../mutex.js';
 import { BlockCutter } from '../store/block-cutter.js';
-import type { BlobManifest, RowKind } from '../store/blob-store.js';
+import { sealOfBlock, type BlobManifest, type BlockSeal, type RowKind } from '../store/blob-store.js';
 import { RowMerger } from '../store/merge-rows.js';
 import type { RecordStore } from '../store/record-store.js';
-import { checkedBlocks, tieEntryRows, type PartitionBlobs } from './partition-loader.js';
+import { tieEntryRows, type PartitionBlobs } from './partition-loader.js';
 
 /** What becomes of blobs, for logs and metrics. */
 export interface BlobEvents {
@@ -150,15 +150,16 @@ export class BlobCompactor {
       }
       await this.#yieldOrStop();
     }
-    const writer = new GenerationWriter(store, partition, old.generation + 1, kind);
-    await writer.begin();
-    for await (const block of checkedBlocks(store, partition, old, kind)) {
-      merger.merge(block, writer.cutter);
-      await writer.flush();
-      await this.#yieldOrStop();
-    }
-    merger.finish(writer.cutter);
-    const manifest = { ...(await writer.end()), journal, foreignCount };
+    const writer = new GenerationWriter(store, partition, old.generation, kind);
+    const written = await writer.write(async () => {
+      for await (const block of store.blobs.blocks(partition, old, kind.widths)) {
+        merger.merge(block, writer.cutter);
+        await writer.flush();
+        await this.#yieldOrStop();
+      }
+      merger.finish(writer.cutter);
+    });
+    const manifest = { ...written, journal, foreignCount };
     await store.blobs.publish(partition, manifest, old);
     blobs.manifest = manifest;
     blobs.journalRows -= journalRows;
@@ -175,18 +176,20 @@ export class BlobCompactor {
         return { first: await stream.next(), journal, journalRows };
       });
       await store.blobs.discard(partition, journal);
-      const writer = new GenerationWriter(store, partition, 1, kind);
+      const writer = new GenerationWriter(store, partition, 0, kind);
       let foreignCount = 0;
-      for (let next = first; next.done !== true; next = await stream.next()) {
-        const { rows } = next.value;
-        foreignCount += next.value.foreignCount;
-        writer.cutter.append(rows, 0, rows.count);
-        await writer.flush();
-        await this.#yieldOrStop();
-      }
-      const manifest = { ...(await writer.end()), journal, foreignCount };
+      const written = await writer.write(async () => {
+        for (let next = first; next.done !== true; next = await stream.next()) {
+          const { rows } = next.value;
+          foreignCount += next.value.foreignCount;
+          writer.cutter.append(rows, 0, rows.count);
+          await writer.flush();
+          await this.#yieldOrStop();
+        }
+      });
+      const manifest = { ...written, journal, foreignCount };
       // what it replaces is gone already
-      await store.blobs.publish(partition, manifest, { ...manifest, blocks: 0 });
+      await store.blobs.publish(partition, manifest, manifest);
       blobs.manifest = manifest;
       blobs.journalRows -= journalRows;
       return manifest;
@@ -201,42 +204,57 @@ export class BlobCompactor {
   }
 }
 
-/** Writes the blocks of one generation as they are cut. */
+/** Writes the blocks of the next generation as they are cut. */
 class GenerationWriter {
   readonly cutter: BlockCutter;
   readonly #store: RecordStore;
   readonly #partition: number;
-  readonly #generation: number;
+  /** The generation in use; 0: none. */
+  readonly #present: number;
   readonly #kind: RowKind;
-  #blocks = 0;
+  readonly #blocks: BlockSeal[] = [];
+  #bytes = 0;
 
-  constructor(store: RecordStore, partition: number, generation: number, kind: RowKind) {
+  constructor(store: RecordStore, partition: number, present: number, kind: RowKind) {
     this.cutter = new BlockCutter(kind.widths);
     this.#store = store;
     this.#partition = partition;
-    this.#generation = generation;
+    this.#present = present;
     this.#kind = kind;
   }
 
-  begin(): Promise<void> {
-    return this.#store.blobs.clearGeneration(this.#partition, this.#generation);
-  }
-
-  async flush(): Promise<void> {
-    for (const sealed of this.cutter.takeFinished()) {
-      await this.#store.blobs.writeBlocks(this.#partition, this.#generation, this.#blocks++, [sealed]);
+  /**
+   * Writes the generation, or leaves nothing of it.
+   * @param cut gives all rows to the cutter, with a flush() now and then
+   * @returns its manifest, as far as it can tell
+   */
+  async write(
+    cut: () => Promise<void>,
+  ): Promise<Pick<BlobManifest, 'generation' | 'blocks' | 'rows' | 'modelTag'>> {
+    const { blobs } = this.#store;
+    await blobs.keepOnly(this.#partition, this.#present);
+    try {
+      await cut();
+      this.cutter.end();
+      await this.flush();
+    } catch (error) {
+      // a full disk needs the room; where it fails, the next attempt begins with it
+      await blobs.keepOnly(this.#partition, this.#present).catch(() => undefined);
+      throw error;
     }
-  }
-
-  /** The manifest of what was written, as far as it can tell. */
-  async end(): Promise<Pick<BlobManifest, 'generation' | 'blocks' | 'rows' | 'modelTag'>> {
-    this.cutter.end();
-    await this.flush();
     return {
-      generation: this.#generation,
+      generation: this.#present + 1,
       blocks: this.#blocks,
       rows: this.cutter.rows,
       modelTag: this.#kind.modelTag.toString(16),
     };
+  }
+
+  async flush(): Promise<void> {
+    for (const sealed of this.cutter.takeFinished()) {
+      await this.#store.blobs.writeBlocks(this.#partition, this.#present + 1, this.#bytes, [sealed]);
+      this.#bytes += sealed.length;
+      this.#blocks.push(sealOfBlock(sealed));
+    }
   }
 }

@@ -115,7 +115,7 @@ export class LogApplier {
     const { store, index, attributes } = this.#options;
     const attributeSets = attributes.table.size;
     const options: LoadOptions = {
-      ...{ store, kind: this.#kind, attributeSets, staging: new RowBuilder(this.#kind.widths, STAGING_ROWS) },
+      ...{ store, kind: this.#kind, staging: new RowBuilder(this.#kind.widths, STAGING_ROWS) },
       begin: (partition, rows) => index.beginLoad(partition, { rows, attributesEnd: attributeSets }),
     };
     const loaded: LoadedPartition[] = [];

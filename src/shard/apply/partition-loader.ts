@@ -1,12 +1,12 @@
 import { codeByteLength } from '../../core/code.js';
 import { KinscanError } from '../../core/errors.js';
 import type { ModelSettings } from '../../runtime/cluster-state.js';
-import type { PackedRows, PartitionLoad } from '../index/shard-index.js';
+import type { PartitionLoad } from '../index/shard-index.js';
 import { noBlobs, type BlobManifest, type RowKind } from '../store/blob-store.js';
 import { RowMerger } from '../store/merge-rows.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { RowColumns } from '../store/row-block.js';
-import { RowBuilder, type RowSink } from '../store/row-builder.js';
+import { RowBuilder } from '../store/row-builder.js';
 import { modelTagOf } from '../store/tie-entry.js';
 
 /** Rows that the index of this model version holds. */
@@ -31,11 +31,9 @@ export interface PartitionBlobs {
 export interface LoadOptions {
   readonly store: RecordStore;
   readonly kind: RowKind;
-  /** Size of the attribute table. */
-  readonly attributeSets: number;
-  /** Takes the rows, of which there are `rows`. */
+  /** Takes the rows, of which there are `rows`; their attribute sets must be of those that are stored. */
   readonly begin: (partition: number, rows: number) => PartitionLoad;
-  /** Working memory, used again from partition to partition. */
+  /** Working memory for blocks that the journal changes, used again from partition to partition. */
   readonly staging: RowBuilder;
 }
 
@@ -52,8 +50,9 @@ export interface LoadedPartition {
 }
 
 /**
- * Reads the rows of a partition: from its blobs and their journal, a block at a time; from its tie entries, one per
- * image, where those are damaged or of another model version.
+ * Reads the rows of a partition: from its blobs and their journal, a block at a time, and blocks that the journal does
+ * not change straight to their place in the index; from its tie entries, one per image, where those are damaged or of
+ * another model version.
  * @param journal number of the last journal entry, as the partition's position says
  * @throws KinscanError CORRUPT_RECORD where a tie entry is damaged, too
  */
@@ -77,9 +76,13 @@ export async function loadPartition(
     rows.append(chunk.rows, 0, chunk.rows.count);
     foreignCount += chunk.foreignCount;
   }
-  checkAttributes(rows.packed(), options);
   const load = begin(partition, rows.count);
-  load.append(rows.packed());
+  try {
+    appendStored(load, rows.columns());
+  } catch (error) {
+    load.abandon();
+    throw error;
+  }
   const blobs = { manifest: undefined, journal, journalRows: 0 };
   return { partition, rows: rows.count, load, foreignCount, blobs, damage };
 }
@@ -105,18 +108,22 @@ async function loadBlobs(
     }
   }
   const load = begin(partition, Math.max(0, rows));
-  const pass = (produce: (sink: RowSink) => void) => {
-    staging.clear();
-    produce(staging);
-    const some = staging.packed();
-    checkAttributes(some, options);
-    load.append(some);
-  };
+  const placeOf = load.place.bind(load);
   try {
-    for await (const block of checkedBlocks(store, partition, manifest, kind)) {
-      pass((sink) => merger.merge(block, sink));
+    for await (const block of store.blobs.blocks(partition, manifest, kind.widths, placeOf)) {
+      staging.clear();
+      merger.merge(block, {
+        append: (source, from, to) => {
+          const isWholeBlock = source === block && to - from === block.count;
+          if (isWholeBlock) appendStored(load, block);
+          else staging.append(source, from, to);
+        },
+      });
+      appendStored(load, staging.columns());
     }
-    pass((sink) => merger.finish(sink));
+    staging.clear();
+    merger.finish(staging);
+    appendStored(load, staging.columns());
   } catch (error) {
     load.abandon();
     throw error;
@@ -125,29 +132,13 @@ async function loadBlobs(
   return { partition, rows, load, foreignCount, blobs, damage: undefined };
 }
 
-/** Sets are stored with the first image that has them. */
-function checkAttributes({ attributes, count }: PackedRows, { attributeSets }: LoadOptions): void {
-  for (let i = 0; i < count; i++) {
-    if ((attributes[i] as number) >= attributeSets)
-      throw new KinscanError('CORRUPT_RECORD', 'a stored image names an attribute set that is not stored');
-  }
-}
-
-/** The blocks of a manifest, which must hold as many rows as it says. @throws KinscanError CORRUPT_RECORD */
-export async function* checkedBlocks(
-  store: RecordStore,
-  partition: number,
-  manifest: BlobManifest,
-  kind: RowKind,
-): AsyncGenerator<RowColumns> {
-  let rows = 0;
-  for await (const block of store.blobs.blocks(partition, manifest, kind.widths)) {
-    rows += block.count;
-    if (rows > manifest.rows) break;
-    yield block;
-  }
-  if (rows !== manifest.rows) {
-    throw new KinscanError('CORRUPT_RECORD', 'the stored blobs hold more or fewer rows than they should');
+/** Attribute sets are stored with the first image that has them. @throws KinscanError CORRUPT_RECORD */
+function appendStored(load: PartitionLoad, rows: RowColumns): void {
+  try {
+    load.append(rows);
+  } catch (cause) {
+    if (!(cause instanceof KinscanError && cause.code === 'INVALID_ARGUMENT')) throw cause;
+    throw new KinscanError('CORRUPT_RECORD', `stored rows do not fit: ${cause.message}`, { cause });
   }
 }
 

@@ -10,6 +10,8 @@ import { InternTable } from './intern-table.js';
 
 const FIELD_COUNT = ATTRIBUTE_FIELDS.length;
 const HASH_WORDS = VALUE_HASH_BYTES / 4;
+/** A packed set: the hashes, then the study date. */
+const SET_WORDS = ATTRIBUTE_SET_BYTES / 4;
 
 /**
  * The distinct attribute sets of a shard server's images, numbered 0, 1, 2, ... in the order in which they came; number
@@ -21,8 +23,8 @@ const HASH_WORDS = VALUE_HASH_BYTES / 4;
 export class AttributeTable {
   readonly #values = new InternTable(HASH_WORDS);
   readonly #sets = new InternTable(FIELD_COUNT + 1);
-  /** The hash and the set at hand: start-up interns every set, so none of it allocates. */
-  readonly #hash = new Uint32Array(HASH_WORDS);
+  /** The packed set and the tuple at hand: start-up interns every set, so none of it allocates. */
+  readonly #packed = new Uint32Array(SET_WORDS);
   readonly #set = new Uint32Array(FIELD_COUNT + 1);
 
   /** Sets known, number 0 included. */
@@ -37,13 +39,24 @@ export class AttributeTable {
   /** The number of a packed attribute set (packAttributes), given now where it is new. */
   intern(packed: Uint8Array): number {
     assert(packed.length === ATTRIBUTE_SET_BYTES, 'a packed attribute set has a fixed length');
-    const bytes = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+    new Uint8Array(this.#packed.buffer).set(packed);
+    return this.internWords(this.#packed, 0);
+  }
+
+  /** The same for a packed set that is there as words, from word `at` on. */
+  internWords(words: Uint32Array, at: number): number {
+    const set = this.#set;
     for (let field = 0; field < FIELD_COUNT; field++) {
-      readHash(bytes, field * VALUE_HASH_BYTES, this.#hash);
-      this.#set[field] = this.#values.intern(this.#hash);
+      set[field] = this.#values.intern(words, at + field * HASH_WORDS);
     }
-    this.#set[FIELD_COUNT] = bytes.getUint32(STUDY_DATE_OFFSET, true);
-    return this.#sets.intern(this.#set);
+    set[FIELD_COUNT] = words[at + FIELD_COUNT * HASH_WORDS] as number;
+    return this.#sets.intern(set);
+  }
+
+  /** Makes room for so many sets in all, and as many values, before they come. */
+  reserve(sets: number): void {
+    this.#values.reserve(sets);
+    this.#sets.reserve(sets);
   }
 
   /** The packed attribute set of a number: interning the sets 1, 2, ... in order gives the same table again. */
@@ -59,8 +72,9 @@ export class AttributeTable {
 
   /** The number of a value by its hash; 0: no value; undefined: no image has it. */
   valueNumber(hash: Uint8Array): number | undefined {
-    readHash(new DataView(hash.buffer, hash.byteOffset, hash.byteLength), 0, this.#hash);
-    return this.#values.find(this.#hash);
+    const words = new Uint32Array(HASH_WORDS);
+    new Uint8Array(words.buffer).set(hash);
+    return this.#values.find(words);
   }
 
   /** A value's number in a set; 0: none. */
@@ -79,8 +93,4 @@ export class AttributeTable {
   studyDate(number: number): number {
     return this.#sets.word(number, FIELD_COUNT);
   }
-}
-
-function readHash(bytes: DataView, offset: number, hash: Uint32Array): void {
-  for (let w = 0; w < HASH_WORDS; w++) hash[w] = bytes.getUint32(offset + w * 4, true);
 }

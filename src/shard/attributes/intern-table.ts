@@ -15,6 +15,8 @@ const SLOTS_PER_ENTRY = 2;
  */
 export class InternTable {
   readonly #width: number;
+  /** Tuples that there is room for, a power of two. */
+  #capacity = CAPACITY_FIRST;
   #words: Uint32Array;
   #slots = new Uint32Array(CAPACITY_FIRST * SLOTS_PER_ENTRY);
   #size = 1;
@@ -33,25 +35,31 @@ export class InternTable {
     return this.#words.byteLength + this.#slots.byteLength;
   }
 
-  /** The tuple's number, given now where it is new. */
-  intern(tuple: ArrayLike<number>): number {
-    const known = this.find(tuple);
-    if (known !== undefined) return known;
-    if (this.#size * this.#width === this.#words.length) this.#grow();
+  /** The number of the tuple that begins at word `at`, given now where it is new. */
+  intern(words: Uint32Array, at = 0): number {
+    if (this.#isZero(words, at)) return 0;
+    if (this.#size === this.#capacity) this.#grow(this.#capacity * 2);
+    const slot = this.#slotOf(words, at);
+    const known = this.#slots[slot] as number;
+    if (known !== 0) return known;
     const number = this.#size++;
-    this.#words.set(tuple, number * this.#width);
-    this.#slots[this.#slotOf(tuple)] = number;
+    for (let i = 0, to = number * this.#width; i < this.#width; i++) {
+      this.#words[to + i] = words[at + i] as number;
+    }
+    this.#slots[slot] = number;
     return number;
   }
 
   /** The tuple's number, undefined where it was never interned. */
-  find(tuple: ArrayLike<number>): number | undefined {
-    assert(tuple.length === this.#width, 'a tuple has the width of its table');
-    let isZero = true;
-    for (let i = 0; i < tuple.length; i++) isZero &&= tuple[i] === 0;
-    if (isZero) return 0;
-    const number = this.#slots[this.#slotOf(tuple)] as number;
+  find(words: Uint32Array, at = 0): number | undefined {
+    if (this.#isZero(words, at)) return 0;
+    const number = this.#slots[this.#slotOf(words, at)] as number;
     return number === 0 ? undefined : number;
+  }
+
+  /** Makes room for so many tuples in all, that of zeros included, at once instead of step by step. */
+  reserve(size: number): void {
+    if (size > this.#capacity) this.#grow(2 ** Math.ceil(Math.log2(size)));
   }
 
   /** Word `at` of a tuple. */
@@ -64,40 +72,49 @@ export class InternTable {
     return this.#words.subarray(number * this.#width, (number + 1) * this.#width);
   }
 
+  #isZero(words: Uint32Array, at: number): boolean {
+    assert(at + this.#width <= words.length, 'a tuple has the width of its table');
+    for (let i = 0; i < this.#width; i++) if (words[at + i] !== 0) return false;
+    return true;
+  }
+
   // The slot that holds the tuple, or the free one where it belongs.
-  #slotOf(tuple: ArrayLike<number>): number {
-    const mask = this.#slots.length - 1;
-    let slot = hashOf(tuple) & mask;
+  #slotOf(words: Uint32Array, at: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hashOf(words, at, this.#width) & mask;
     for (;;) {
-      const number = this.#slots[slot] as number;
-      if (number === 0 || this.#equals(number, tuple)) return slot;
+      const number = slots[slot] as number;
+      if (number === 0 || this.#equals(number, words, at)) return slot;
       slot = (slot + 1) & mask;
     }
   }
 
-  #equals(number: number, tuple: ArrayLike<number>): boolean {
-    for (let i = 0, at = number * this.#width; i < this.#width; i++, at++) {
-      if (this.#words[at] !== tuple[i]) return false;
+  #equals(number: number, words: Uint32Array, at: number): boolean {
+    const known = this.#words;
+    for (let i = 0, from = number * this.#width; i < this.#width; i++) {
+      if (known[from + i] !== words[at + i]) return false;
     }
     return true;
   }
 
-  #grow(): void {
-    const words = new Uint32Array(this.#words.length * 2);
+  #grow(capacity: number): void {
+    const words = new Uint32Array(capacity * this.#width);
     words.set(this.#words);
     this.#words = words;
-    this.#slots = new Uint32Array(this.#slots.length * 2);
+    this.#capacity = capacity;
+    this.#slots = new Uint32Array(capacity * SLOTS_PER_ENTRY);
     for (let number = 1; number < this.#size; number++) {
-      this.#slots[this.#slotOf(this.tuple(number))] = number;
+      this.#slots[this.#slotOf(words, number * this.#width)] = number;
     }
   }
 }
 
 // Multiply and mix, as in MurmurHash3's finaliser (Appleby, public domain).
-function hashOf(tuple: ArrayLike<number>): number {
+function hashOf(words: Uint32Array, at: number, width: number): number {
   let hash = 0;
-  for (let i = 0; i < tuple.length; i++) {
-    hash = Math.imul(hash ^ (tuple[i] as number), 0x85ebca6b);
+  for (let i = 0; i < width; i++) {
+    hash = Math.imul(hash ^ (words[at + i] as number), 0x85ebca6b);
     hash ^= hash >>> 13;
     hash = Math.imul(hash, 0xc2b2ae35);
     hash ^= hash >>> 16;

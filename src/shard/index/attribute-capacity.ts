@@ -1,5 +1,3 @@
-import type { PackedRows } from './index-api.js';
-
 /** Attribute sets have numbers below this: more than the images that a shard server holds. */
 export const ATTRIBUTE_SETS_MAX = 2 ** 26;
 /** Room that every segment has: 32 KiB of filter per slot. */
@@ -9,10 +7,11 @@ const GROWTH = 1.25;
 /** Half of the room that GROWTH gives. */
 const ALMOST_FULL_SHARE = 0.9;
 
-/** One more than the largest number of an attribute set among these rows. */
-export function attributesEnd({ attributes, count }: PackedRows): number {
+/** One more than the largest of these numbers of attribute sets. */
+export function attributesEnd(attributes: Uint32Array): number {
   let last = 0;
-  for (let i = 0; i < count; i++) if ((attributes[i] as number) > last) last = attributes[i] as number;
+  for (let i = 0; i < attributes.length; i++)
+    if ((attributes[i] as number) > last) last = attributes[i] as number;
   return last + 1;
 }
 

@@ -11,6 +11,11 @@ export function bytesEqual(bytes: Uint8Array, at: number, expected: Uint8Array):
   return true;
 }
 
+/** Whether `source` is the very memory of `target` from `at` on. */
+export function liesAt(target: Uint8Array, at: number, source: Uint8Array): boolean {
+  return source.buffer === target.buffer && source.byteOffset === target.byteOffset + at;
+}
+
 /** Copies `count` items, end to end in `source`, to slots of `stride` bytes each, and zeroes the slots' spare bytes. */
 export function copyPadded(
   target: Uint8Array,
@@ -22,7 +27,7 @@ export function copyPadded(
   if (count === 0 || stride === 0) return;
   const itemBytes = source.length / count;
   if (itemBytes === stride) {
-    target.set(source, at);
+    if (!liesAt(target, at, source)) target.set(source, at);
     return;
   }
   for (let i = 0, from = 0, to = at; i < count; i++) {

@@ -32,6 +32,17 @@ export interface PackedRows {
   readonly attributes: Uint32Array;
 }
 
+/** The same as plain bytes, wherever they lie: as store/row-block.ts has them, numbers little-endian. */
+export interface RowBytes {
+  readonly count: number;
+  /** 8 bytes a row */
+  readonly tieKeys: Uint8Array;
+  /** 4 bytes a row */
+  readonly attributes: Uint8Array;
+  readonly codes: Uint8Array;
+  readonly fineCodes: Uint8Array;
+}
+
 /** Which attribute sets the rows of an answer may have. */
 export interface IndexFilter {
   /** Bit n % 32 of word n / 32: rows of set n may be answers. Sets beyond the bitmap or beyond `sets` may not. */
@@ -144,10 +155,18 @@ export interface ShardIndexOptions {
 /** The rows of a partition on their way into the index. */
 export interface PartitionLoad {
   /**
-   * Copies the next rows; `rows` may be reused then.
-   * @throws KinscanError INVALID_ARGUMENT where they do not fit their count, the code lengths or the room asked for
+   * The index's memory where rows `first` to below `first + count` will lie, the first row of the load being 0: whoever
+   * reads rows from a file reads them to there, and append() has nothing to copy. It is nobody's after done() and
+   * abandon().
+   * @returns undefined where there is no room for so many, or codes lie padded there
    */
-  append(rows: PackedRows): void;
+  place(first: number, count: number): RowBytes | undefined;
+  /**
+   * Takes the next rows: copies what is not in its place(); `rows` may be reused then. They may lie in a later place.
+   * @throws KinscanError INVALID_ARGUMENT where they do not fit their count, the code lengths or the room asked for; the
+   *   load can only be abandoned then
+   */
+  append(rows: RowBytes): void;
   /** The partition holds exactly the rows appended, and is searchable. */
   done(): void;
   /** Instead of done(): the index is as it was. */

@@ -1,9 +1,9 @@
 import { KinscanError } from '../../core/errors.js';
 import type { WorkerPool } from '../../runtime/worker-pool.js';
-import { attributeCapacityFor, attributesEnd } from './attribute-capacity.js';
+import { attributeCapacityFor } from './attribute-capacity.js';
 import { deltaRowsFor } from './build-segment.js';
 import type { BuildResult, BuildTask } from './build-worker.js';
-import type { IndexChange, PackedRows, PartitionStats } from './index-api.js';
+import type { IndexChange, PartitionStats, RowBytes } from './index-api.js';
 import type { MemoryReserve } from './memory-reserve.js';
 import type { OneAtATime } from './one-at-a-time.js';
 import { clearSegment, layOutSegment, memoryFor, type SegmentShape } from './segment-layout.js';
@@ -57,12 +57,21 @@ export class PartitionIndex {
     this.#segment = this.#emptySegment(room);
   }
 
-  /** Copies rows to the delta. @throws KinscanError INVALID_ARGUMENT where there is no room for them */
-  append(rows: PackedRows): void {
+  /** Where rows lie in the delta; undefined: not as they are packed, or nowhere. */
+  placeOf(first: number, count: number): RowBytes | undefined {
+    return this.#segment.placeOf(first, count);
+  }
+
+  /**
+   * Takes rows to the delta.
+   * @returns one more than the largest number of their attribute sets
+   * @throws KinscanError INVALID_ARGUMENT where there is no room for them
+   */
+  append(rows: RowBytes): number {
     const { deltaCount, layout } = this.#segment;
-    if (deltaCount + rows.count > layout.deltaCapacity || attributesEnd(rows) > layout.attributeCapacity)
-      throw new KinscanError('INVALID_ARGUMENT', 'more rows or attribute sets than there is room for');
-    this.#segment.appendPacked(rows);
+    if (deltaCount + rows.count > layout.deltaCapacity)
+      throw new KinscanError('INVALID_ARGUMENT', 'more rows than there is room for');
+    return this.#segment.appendPacked(rows);
   }
 
   /** All rows were appended. */

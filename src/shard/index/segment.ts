@@ -1,9 +1,9 @@
 import { assert, KinscanError } from '../../core/errors.js';
-import { isAlmostFull } from './attribute-capacity.js';
+import { attributesEnd, isAlmostFull } from './attribute-capacity.js';
 import { findBaseRow } from './base-lookup.js';
-import { bytesEqual, copyPadded } from './code-bytes.js';
+import { bytesEqual, copyPadded, liesAt, packedBytes } from './code-bytes.js';
 import { DeltaLookup } from './delta-lookup.js';
-import type { IndexChange, IndexRow, PackedRows } from './index-api.js';
+import type { IndexChange, IndexRow, RowBytes } from './index-api.js';
 import type { SegmentLayout } from './segment-layout.js';
 
 /** Changes resolved against a segment: nothing is written yet. */
@@ -111,8 +111,28 @@ export class Segment {
     );
   }
 
-  /** Appends many rows at once, in bulk copies. The segment was laid out for their number and attribute sets. */
-  appendPacked(rows: PackedRows): void {
+  /** The memory of rows of the delta; undefined where there is no room for them, or their codes lie padded. */
+  placeOf(first: number, count: number): RowBytes | undefined {
+    const { codeBits, fineCodeBits, codeWords, fineWords, ...at } = this.layout;
+    const [codeBytes, fineBytes] = [codeWords * 8, fineWords * 8];
+    if (packedBytes(codeBits) !== codeBytes || packedBytes(fineCodeBits) !== fineBytes) return undefined;
+    if (first + count > at.deltaCapacity) return undefined;
+    const column = (from: number, width: number) =>
+      this.bytes.subarray(from + first * width, from + (first + count) * width);
+    return {
+      count,
+      tieKeys: column(at.deltaTieKeys, 8),
+      attributes: column(at.deltaAttributes, 4),
+      codes: column(at.deltaCodes, codeBytes),
+      fineCodes: column(at.deltaFines, fineBytes),
+    };
+  }
+
+  /**
+   * Appends many rows at once, in bulk copies of what is not in its placeOf(). The segment was laid out for their number.
+   * @returns one more than the largest number of their attribute sets
+   */
+  appendPacked(rows: RowBytes): number {
     const { layout } = this;
     const first = this.#deltaCount;
     assert(first + rows.count <= layout.deltaCapacity, 'the delta has no room for these rows');
@@ -130,10 +150,12 @@ export class Segment {
       rows.fineCodes,
       rows.count,
     );
-    this.#tieKeys.set(rows.tieKeys.subarray(0, rows.count), first);
+    copyPadded(this.bytes, layout.deltaTieKeys + first * 8, 8, rows.tieKeys, rows.count);
     this.#setAttributes(first, rows);
     this.#deltaCount += rows.count;
     this.#lookup = undefined;
+    const attributesAt = layout.deltaAttributes / 4 + first;
+    return attributesEnd(this.words.subarray(attributesAt, attributesAt + rows.count));
   }
 
   /**
@@ -189,11 +211,12 @@ export class Segment {
   }
 
   // Zeros that are there are not written, so that where no row has attributes the column's memory is never touched.
-  #setAttributes(first: number, { attributes, count }: PackedRows): void {
-    const at = this.layout.deltaAttributes / 4 + first;
+  #setAttributes(first: number, { attributes }: RowBytes): void {
+    const at = this.layout.deltaAttributes + first * 4;
+    if (liesAt(this.bytes, at, attributes)) return;
     let same = 0;
-    while (same < count && this.words[at + same] === attributes[same]) same++;
-    this.words.set(attributes.subarray(same, count), at + same);
+    while (same < attributes.length && this.bytes[at + same] === attributes[same]) same++;
+    this.bytes.set(attributes.subarray(same), at + same);
   }
 
   #append(row: IndexRow): void {

@@ -14,6 +14,7 @@ import type {
   IndexRow,
   PackedRows,
   PartitionLoad,
+  RowBytes,
   ShardIndex,
   ShardIndexOptions,
   ShardIndexStats,
@@ -92,9 +93,13 @@ class WorkerShardIndex implements ShardIndex {
   }
 
   load(partition: number, rows: PackedRows): void {
-    const load = this.beginLoad(partition, { rows: rows.count, attributesEnd: attributesEnd(rows) });
+    checkCounts(rows);
+    const load = this.beginLoad(partition, {
+      rows: rows.count,
+      attributesEnd: attributesEnd(rows.attributes.subarray(0, rows.count)),
+    });
     try {
-      load.append(rows);
+      load.append(bytesOf(rows));
     } catch (error) {
       load.abandon();
       throw error;
@@ -123,9 +128,11 @@ class WorkerShardIndex implements ShardIndex {
     };
     const loaded = new PartitionIndex(options, room);
     return {
+      place: (first, count) => loaded.placeOf(first, count),
       append: (rows) => {
         checkFit(rows, this.#options);
-        loaded.append(rows);
+        if (loaded.append(rows) > room.attributesEnd)
+          throw new KinscanError('INVALID_ARGUMENT', 'more attribute sets than there is room for');
       },
       done: () => {
         this.drop(partition);
@@ -245,16 +252,31 @@ function checkPlace({ distance, fineDistance, tieKey }: IndexPlace): void {
 }
 
 function checkFit(
-  rows: PackedRows,
+  { count, ...rows }: RowBytes,
   { codeBits, fineCodeBits }: Pick<ShardIndexOptions, 'codeBits' | 'fineCodeBits'>,
 ): void {
   const fits =
-    rows.tieKeys.length >= rows.count &&
-    rows.codes.length === rows.count * packedBytes(codeBits) &&
-    rows.attributes.length >= rows.count &&
-    rows.fineCodes.length === rows.count * packedBytes(fineCodeBits);
-  if (fits) return;
-  throw new KinscanError('INVALID_ARGUMENT', 'the packed rows do not fit their count and the code lengths');
+    rows.tieKeys.length === count * 8 &&
+    rows.attributes.length === count * 4 &&
+    rows.codes.length === count * packedBytes(codeBits) &&
+    rows.fineCodes.length === count * packedBytes(fineCodeBits);
+  if (!fits) throw misfit();
+}
+
+function checkCounts({ count, tieKeys, attributes }: PackedRows): void {
+  if (tieKeys.length < count || attributes.length < count) throw misfit();
+}
+
+function misfit(): KinscanError {
+  return new KinscanError('INVALID_ARGUMENT', 'the packed rows do not fit their count and the code lengths');
+}
+
+function bytesOf({ count, tieKeys, attributes, codes, fineCodes }: PackedRows): RowBytes {
+  return {
+    ...{ count, codes, fineCodes },
+    tieKeys: new Uint8Array(tieKeys.buffer, tieKeys.byteOffset, count * 8),
+    attributes: new Uint8Array(attributes.buffer, attributes.byteOffset, count * 4),
+  };
 }
 
 function wordPadded(code: Uint8Array, bits: number): Uint8Array {

@@ -4,6 +4,7 @@ import type { AttributeTable } from '../attributes/attribute-table.js';
 
 /** Attribute sets stored under one key: few enough that writing the last page again costs little, 7.4 KB. */
 export const SETS_PER_PAGE = 64;
+const SET_WORDS = ATTRIBUTE_SET_BYTES / 4;
 
 /** The packed sets number page x 64 and following, end to end; only the last page is not full. */
 export interface AttributePage {
@@ -32,9 +33,11 @@ export function attributePages(table: AttributeTable, first: number): AttributeP
  */
 export function internPage(table: AttributeTable, { page, sets }: AttributePage): void {
   assert(sets.length % ATTRIBUTE_SET_BYTES === 0, 'a page holds whole attribute sets');
-  for (let i = 0; i * ATTRIBUTE_SET_BYTES < sets.length; i++) {
-    const packed = sets.subarray(i * ATTRIBUTE_SET_BYTES, (i + 1) * ATTRIBUTE_SET_BYTES);
-    if (table.intern(packed) !== page * SETS_PER_PAGE + i) {
+  // a stored value begins anywhere, words do not
+  const words = new Uint32Array(sets.length / 4);
+  new Uint8Array(words.buffer).set(sets);
+  for (let i = 0; i * SET_WORDS < words.length; i++) {
+    if (table.internWords(words, i * SET_WORDS) !== page * SETS_PER_PAGE + i) {
       throw new KinscanError('CORRUPT_RECORD', 'the stored attribute sets have gaps');
     }
   }

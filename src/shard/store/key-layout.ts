@@ -11,12 +11,11 @@ import type { KeyRange } from './rocks-database.js';
  *     record     | 04 | partition u16 | tie key u64 | image id UTF-8 |                   ImageRecord, protobuf
  *     attributes | 05 | page u32 |                                                     packed attribute sets
  *     manifest   | 06 | partition u16 |                     JSON: which blobs there are (blob-store.ts)
- *     blob       | 07 | partition u16 | generation u32 | block u32 |                       rows (row-block.ts)
  *     journal    | 08 | partition u16 | number u48 |            changes of rows (row-journal.ts)
  *
  * Records lie in the canonical order of ties: (partition, tie key, image id). The tie entries hold all that search
  * needs (ids, codes, revisions, metadata) without the bulk of the records (embedding, thumbnail): a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
- * Start-up reads the rows of the index from blobs and their journal.
+ * Start-up reads the rows of the index from blobs, which are files (blob-files.ts), and their journal. (07 held blobs before.)
  */
 const FAMILY = {
   settings: 0,
@@ -26,7 +25,6 @@ const FAMILY = {
   record: 4,
   attributes: 5,
   manifest: 6,
-  blob: 7,
   journal: 8,
 } as const;
 
@@ -37,13 +35,13 @@ const PARTITION_FAMILIES = [
   FAMILY.frame,
   FAMILY.record,
   FAMILY.manifest,
-  FAMILY.blob,
   FAMILY.journal,
 ] as const;
 
 const PARTITION_PREFIX_BYTES = 3;
 const TIE_PREFIX_BYTES = 11;
 const ATTRIBUTE_PAGE_KEY_BYTES = 5;
+const JOURNAL_KEY_BYTES = 9;
 
 export const SETTINGS_KEY = Buffer.from([FAMILY.settings]);
 
@@ -81,23 +79,12 @@ export function manifestKey(partition: number): Buffer {
   return partitionPrefix(FAMILY.manifest, partition);
 }
 
-/** @param generation 1 to 2^32 - 1 */
-export function blobBlockKey(partition: number, generation: number, block: number): Buffer {
-  return numbered(partitionPrefix(FAMILY.blob, partition), [generation, 4], [block, 4]);
-}
-
-/** All blobs of a partition. */
-export function blobRange(partition: number): KeyRange {
-  return rangeOf(partitionPrefix(FAMILY.blob, partition));
-}
-
-export function blobGenerationRange(partition: number, generation: number): KeyRange {
-  return rangeOf(numbered(partitionPrefix(FAMILY.blob, partition), [generation, 4]));
-}
-
 /** @param number 1 to 2^48 - 1 */
 export function journalKey(partition: number, number: number): Buffer {
-  return numbered(partitionPrefix(FAMILY.journal, partition), [number, 6]);
+  const key = Buffer.alloc(JOURNAL_KEY_BYTES);
+  partitionPrefix(FAMILY.journal, partition).copy(key);
+  key.writeUIntBE(number, PARTITION_PREFIX_BYTES, 6);
+  return key;
 }
 
 /** The journal of a partition through a number. */
@@ -134,16 +121,6 @@ function partitionPrefix(family: number, partition: number): Buffer {
   key.writeUInt8(family, 0);
   key.writeUInt16BE(partition, 1);
   return key;
-}
-
-/** A prefix followed by numbers of so many bytes each. */
-function numbered(prefix: Buffer, ...numbers: readonly (readonly [value: number, bytes: number])[]): Buffer {
-  const parts = numbers.map(([value, bytes]) => {
-    const part = Buffer.alloc(bytes);
-    part.writeUIntBE(value, 0, bytes);
-    return part;
-  });
-  return Buffer.concat([prefix, ...parts]);
 }
 
 function tiePrefix(family: number, partition: number, tieKey: bigint, spareBytes: number): Buffer {

@@ -21,7 +21,8 @@ interface RowRef {
  * tie key lie in one block.
  *
  * Nearly all changes are additions of images that are new. Where the order does not matter, those come at the end, in
- * order among themselves, and blocks that nothing was taken from are copied in one piece.
+ * order among themselves, and blocks that nothing was taken from are passed on in one piece. No block makes more rows
+ * than it has then.
  */
 export class RowMerger {
   readonly #widths: RowWidths;
@@ -120,7 +121,12 @@ export class RowMerger {
       if (removed < 0) throw new KinscanError('CORRUPT_RECORD', 'stored rows and their journal do not agree');
       live.splice(removed, 1);
     }
-    for (const { columns, row } of live) sink.append(columns, row, row + 1);
+    // what is left of the block comes first, so the rows beyond its number are of the journal
+    const room = stored && this.#newRows === 'at the end' ? stored.to - stored.from : Infinity;
+    live.forEach(({ columns, row }, i) => {
+      if (i < room) sink.append(columns, row, row + 1);
+      else this.#later.push(row);
+    });
   }
 
   // Whether the next change is an addition and no other has its tie key: nearly all are.

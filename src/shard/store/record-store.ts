@@ -89,20 +89,20 @@ interface StoreSettings {
   readonly partitionCount: number;
 }
 
-/** 2: attribute sets, blobs of rows. 3: summaries in tie entries. */
-const STORE_FORMAT = 3;
+/** 2: attribute sets, blobs of rows. 3: summaries in tie entries. 4: blobs are files. */
+const STORE_FORMAT = 4;
 /** Reads of one getMany; more are split, so that the event loop runs in between. */
 const READ_CHUNK = 2_000;
 
-/** The durable state of a shard server's partitions in RocksDB (docs/storage.md). */
+/** The durable state of a shard server's partitions in RocksDB and files of blobs (docs/storage.md). */
 export class RecordStore {
   /** The rows of the index, packed. */
   readonly blobs: BlobStore;
   readonly #database: RocksDatabase;
 
-  private constructor(database: RocksDatabase) {
+  private constructor(database: RocksDatabase, blobs: BlobStore) {
     this.#database = database;
-    this.blobs = new BlobStore(database);
+    this.blobs = blobs;
   }
 
   /**
@@ -113,11 +113,11 @@ export class RecordStore {
     const database = await RocksDatabase.open(folder, options);
     try {
       await checkSettings(database, { format: STORE_FORMAT, partitionCount }, folder);
+      return new RecordStore(database, await BlobStore.open(database, folder));
     } catch (error) {
       await database.close();
       throw error;
     }
-    return new RecordStore(database);
   }
 
   /** Positions in the order of the partitions; POSITION_START for one that is new. */
@@ -211,8 +211,10 @@ export class RecordStore {
     return this.#database.needsReopen;
   }
 
+  /** The files of blobs are among its files. */
   usage(): RocksUsage {
-    return this.#database.usage();
+    const { memoryBytes, fileBytes } = this.#database.usage();
+    return { memoryBytes, fileBytes: fileBytes + this.blobs.fileBytes };
   }
 
   /** Needed after a failed write, before the next one. @throws KinscanError STORAGE_FULL, STORE_UNAVAILABLE */
@@ -223,6 +225,7 @@ export class RecordStore {
   /** Deletes all that is stored of a partition. */
   async clear(partition: number): Promise<void> {
     for (const range of partitionRanges(partition)) await this.#database.clear(range);
+    await this.blobs.keepOnly(partition, 0);
   }
 
   close(): Promise<void> {

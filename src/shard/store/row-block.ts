@@ -1,5 +1,5 @@
 import { KinscanError } from '../../core/errors.js';
-import { sealValue, unsealValue } from './sealed-value.js';
+import { checkSealed, SEAL_BYTES, sealValue, unsealValue } from './sealed-value.js';
 
 /** Bytes that each row takes in the columns whose width depends on the model. */
 export interface RowWidths {
@@ -22,6 +22,8 @@ export interface RowColumns {
 const TIE_KEY_BYTES = 8;
 const ATTRIBUTES_BYTES = 4;
 const HEADER_BYTES = 8;
+/** What stands before the columns in a sealed block. */
+export const BLOCK_HEAD_BYTES = SEAL_BYTES + HEADER_BYTES;
 
 /** Bytes of one row in a block. */
 export function bytesPerRow({ codeBytes, fineCodeBytes }: RowWidths): number {
@@ -54,14 +56,40 @@ export function unsealRows(sealed: Buffer, widths: RowWidths): RowColumns {
 /** As unsealRows, for a body whose head was taken off. */
 export function readRows(body: Buffer, widths: RowWidths): RowColumns {
   if (body.length < HEADER_BYTES) throw damaged();
-  const count = body.readUInt32LE(0);
+  const count = (body.length - HEADER_BYTES) / bytesPerRow(widths);
+  checkHeader(body, count, widths);
+  return columnsIn(body.subarray(HEADER_BYTES), count, widths);
+}
+
+/** Rows in a sealed block of so many bytes. @throws KinscanError CORRUPT_RECORD where no block is that long */
+export function rowsInBlock(sealedBytes: number, widths: RowWidths): number {
+  const count = (sealedBytes - BLOCK_HEAD_BYTES) / bytesPerRow(widths);
+  if (!Number.isInteger(count) || count <= 0) throw damaged();
+  return count;
+}
+
+/**
+ * Checks rows that were read to their places.
+ * @param head the first BLOCK_HEAD_BYTES of their block
+ * @throws KinscanError CORRUPT_RECORD where they are not what sealRows was given
+ */
+export function checkRows(head: Buffer, rows: RowColumns, widths: RowWidths): void {
+  checkSealed(head, rows.tieKeys, rows.attributes, rows.codes, rows.fineCodes);
+  checkHeader(head.subarray(SEAL_BYTES), rows.count, widths);
+}
+
+function checkHeader(header: Buffer, count: number, { codeBytes, fineCodeBytes }: RowWidths): void {
   const fits =
-    body.readUInt16LE(4) === widths.codeBytes &&
-    body.readUInt16LE(6) === widths.fineCodeBytes &&
-    body.length === HEADER_BYTES + count * bytesPerRow(widths);
+    header.readUInt32LE(0) === count &&
+    header.readUInt16LE(4) === codeBytes &&
+    header.readUInt16LE(6) === fineCodeBytes;
   if (!fits) throw damaged();
-  let at = HEADER_BYTES;
-  const take = (width: number) => body.subarray(at, (at += count * width));
+}
+
+/** Columns for so many rows, as views of bytes. */
+export function columnsIn(bytes: Uint8Array, count: number, widths: RowWidths): RowColumns {
+  let at = 0;
+  const take = (width: number) => bytes.subarray(at, (at += count * width));
   return {
     count,
     tieKeys: take(TIE_KEY_BYTES),

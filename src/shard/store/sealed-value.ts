@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import { KinscanError } from '../../core/errors.js';
 
 const FORMAT = 1;
-const HEADER_BYTES = 5;
+/** What stands before the body. */
+export const SEAL_BYTES = 5;
 
 /**
  * Seals a value, so that damage is found when it is read (RocksDB's iterators do not check their blocks):
@@ -11,9 +12,9 @@ const HEADER_BYTES = 5;
  *     | format | crc32(body)   | body ...        crc32 little-endian (RFC 1952, section 8)
  */
 export function sealValue(...parts: readonly Uint8Array[]): Buffer {
-  const sealed = Buffer.concat([Buffer.alloc(HEADER_BYTES), ...parts]);
+  const sealed = Buffer.concat([Buffer.alloc(SEAL_BYTES), ...parts]);
   sealed.writeUInt8(FORMAT, 0);
-  sealed.writeUInt32LE(crc32(sealed.subarray(HEADER_BYTES)), 1);
+  sealed.writeUInt32LE(crc32(sealed.subarray(SEAL_BYTES)), 1);
   return sealed;
 }
 
@@ -22,10 +23,26 @@ export function sealValue(...parts: readonly Uint8Array[]): Buffer {
  * @throws KinscanError CORRUPT_RECORD where the bytes are not what sealValue made
  */
 export function unsealValue(sealed: Buffer): Buffer {
-  if (sealed.length < HEADER_BYTES || sealed.readUInt8(0) !== FORMAT) throw damaged();
-  const body = sealed.subarray(HEADER_BYTES);
-  if (crc32(body) !== sealed.readUInt32LE(1)) throw damaged();
+  if (sealed.length < SEAL_BYTES || sealed.readUInt8(0) !== FORMAT) throw damaged();
+  const body = sealed.subarray(SEAL_BYTES);
+  if (crc32(body) !== checksumOf(sealed)) throw damaged();
   return body;
+}
+
+/** The checksum in a sealed value: what it holds, in short. */
+export function checksumOf(sealed: Buffer): number {
+  return sealed.readUInt32LE(1);
+}
+
+/**
+ * As unsealValue, for a sealed value of which the head and the rest of the body lie in different places.
+ * @param head the seal and the beginning of the body
+ * @throws KinscanError CORRUPT_RECORD
+ */
+export function checkSealed(head: Buffer, ...rest: readonly Uint8Array[]): void {
+  let sum = crc32(head.subarray(SEAL_BYTES));
+  for (const part of rest) sum = crc32(part, sum);
+  if (head.readUInt8(0) !== FORMAT || checksumOf(head) !== sum) throw damaged();
 }
 
 export function sealJson(value: unknown): Buffer {

@@ -3,8 +3,13 @@ import type { RowColumns } from './row-block.js';
 /** Rows of one bucket: sorting so many takes well under a millisecond. */
 const BUCKET_ROWS = 512;
 
-/** The tie keys of rows as 32-bit words, low word first: comparing these is far cheaper than 64-bit BigInts. */
+/**
+ * The tie keys of rows as 32-bit words, low word first: comparing these is far cheaper than 64-bit BigInts. A view where
+ * they lie at a whole word, else a copy.
+ */
 export function tieKeyWords(rows: RowColumns): Uint32Array {
+  const { buffer, byteOffset } = rows.tieKeys;
+  if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, rows.count * 2);
   const words = new Uint32Array(rows.count * 2);
   new Uint8Array(words.buffer).set(rows.tieKeys);
   return words;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { appendFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { KinscanError } from '../../../src/core/errors.js';
@@ -6,12 +8,12 @@ import { tieKeyOf } from '../../../src/core/tie-key.js';
 import type { JournalLimits } from '../../../src/shard/apply/blob-compactor.js';
 import type { RawEntry } from '../../../src/shard/apply/log-applier.js';
 import { loadPartition, rowKindOf, tieEntryRows } from '../../../src/shard/apply/partition-loader.js';
-import type { PackedRows } from '../../../src/shard/index/shard-index.js';
-import { blobBlockKey, journalKey, manifestKey, tieEntryKey } from '../../../src/shard/store/key-layout.js';
+import type { PackedRows } from '../../../src/shard/index/index-api.js';
+import { journalKey, manifestKey, tieEntryKey } from '../../../src/shard/store/key-layout.js';
 import type { RecordStore } from '../../../src/shard/store/record-store.js';
 import { RocksDatabase } from '../../../src/shard/store/rocks-database.js';
 import { sealRows } from '../../../src/shard/store/row-block.js';
-import { RowBuilder, type StoredRow } from '../../../src/shard/store/row-builder.js';
+import { RowBuilder } from '../../../src/shard/store/row-builder.js';
 import { readJson, sealJson } from '../../../src/shard/store/sealed-value.js';
 import { temporaryFolder } from '../../helpers/temporary-folder.js';
 import { BlobRecorder, openLocalShard, type LocalShard } from '../local-shard.js';
@@ -58,26 +60,15 @@ function textsOf({ count, tieKeys, attributes, codes }: PackedRows): string[] {
   return texts.sort();
 }
 
-function rowAt({ tieKeys, attributes, codes, fineCodes }: PackedRows, i: number): StoredRow {
-  const { codeBytes, fineCodeBytes } = KIND.widths;
-  return {
-    tieKey: tieKeys[i] as bigint,
-    attributes: attributes[i] as number,
-    code: codes.subarray(i * codeBytes, (i + 1) * codeBytes),
-    fineCode: fineCodes.subarray(i * fineCodeBytes, (i + 1) * fineCodeBytes),
-  };
-}
-
 /** What start-up would read of a partition, and what its tie entries say. */
 async function bothReadings(store: RecordStore, partition: number) {
   const [position] = await store.positions([partition]);
   const taken = new RowBuilder(KIND.widths, 1);
   const loaded = await loadPartition(partition, position?.journal ?? 0, {
-    ...{ store, kind: KIND, attributeSets: 1_000, staging: new RowBuilder(KIND.widths, 1) },
+    ...{ store, kind: KIND, staging: new RowBuilder(KIND.widths, 1) },
     begin: () => ({
-      append: (rows) => {
-        for (let i = 0; i < rows.count; i++) taken.push(rowAt(rows, i));
-      },
+      place: () => undefined,
+      append: (rows) => taken.append(rows, 0, rows.count),
       done: () => undefined,
       abandon: () => assert.fail('the rows are whole'),
     }),
@@ -105,6 +96,10 @@ async function assertBlobsAgree(store: RecordStore): Promise<void> {
     assert.equal(damage, undefined);
     assert.deepEqual(blobs, tieEntries);
   }
+}
+
+function blobName(partition: number, generation: number): string {
+  return `p${String(partition).padStart(5, '0')}-g${String(generation).padStart(7, '0')}.rows`;
 }
 
 async function searchAll({ search, applier }: LocalShard): Promise<string[]> {
@@ -216,8 +211,7 @@ function dyingStore(
     new Proxy(target, {
       get: (_, key): unknown => {
         const value: unknown = Reflect.get(target, key, target);
-        if (key === 'blobs')
-          return dying(value as object, ['writeBlocks', 'publish', 'discard', 'clearGeneration']);
+        if (key === 'blobs') return dying(value as object, ['writeBlocks', 'publish', 'discard', 'keepOnly']);
         if (typeof value !== 'function') return value;
         const method = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
         if (!writes.includes(String(key))) return method;
@@ -259,10 +253,18 @@ async function folderWithBlobs() {
   const manifest = await shard.store.blobs.manifest(1);
   assert.ok(position && manifest && manifest.generation > 0 && position.journal > manifest.journal + 1);
   await shard.close();
-  return { folder, found, manifest, journal: position.journal };
+  const blobFile = path.join(folder, 'blobs', blobName(1, manifest.generation));
+  return { folder, found, manifest, journal: position.journal, blobFile };
 }
 
 type Damage = (database: RocksDatabase, of: Awaited<ReturnType<typeof folderWithBlobs>>) => Promise<void>;
+
+async function flipInFile(file: string, at: number): Promise<void> {
+  const bytes = await readFile(file);
+  const place = at < 0 ? bytes.length + at : at;
+  bytes[place] = (bytes[place] as number) ^ 1;
+  await writeFile(file, bytes);
+}
 
 async function flip(database: RocksDatabase, key: Buffer): Promise<void> {
   const [value] = await database.getMany([key]);
@@ -274,18 +276,35 @@ async function flip(database: RocksDatabase, key: Buffer): Promise<void> {
 
 /** Damage to partition 1. */
 const DAMAGES: Record<string, Damage> = {
-  'a flipped bit in a block': (database, { manifest }) =>
-    flip(database, blobBlockKey(1, manifest.generation, 0)),
-  'a block that is missing': (database, { manifest }) =>
-    database.write([{ type: 'del', key: blobBlockKey(1, manifest.generation, 0) }]),
-  'a block with fewer rows, whole by itself': (database, { manifest }) => {
-    const value = sealRows(new RowBuilder(KIND.widths, 1).columns(), KIND.widths);
-    return database.write([{ type: 'put', key: blobBlockKey(1, manifest.generation, 0), value }]);
+  'a flipped bit at the end of the file': (_, { blobFile }) => flipInFile(blobFile, -3),
+  'a flipped bit in the head of a block': (_, { blobFile }) => flipInFile(blobFile, 6),
+  'a file that is missing': (_, { blobFile }) => rm(blobFile),
+  'a file that is empty': (_, { blobFile }) => truncate(blobFile, 0),
+  'a file that is cut short': async (_, { blobFile }) => truncate(blobFile, (await stat(blobFile)).size - 20),
+  'a file with bytes behind its end': (_, { blobFile }) => appendFile(blobFile, 'more'),
+  'a file with fewer rows, whole by itself': async (_, { blobFile }) => {
+    const rows = new RowBuilder(KIND.widths, 1);
+    rows.push({ tieKey: 1n, attributes: 0, code: Buffer.alloc(2), fineCode: Buffer.alloc(0) });
+    await writeFile(blobFile, sealRows(rows.columns(), KIND.widths));
   },
-  'a block that is cut short': async (database, { manifest }) => {
-    const key = blobBlockKey(1, manifest.generation, 0);
-    const [value] = await database.getMany([key]);
-    await database.write([{ type: 'put', key, value: value?.subarray(0, -20) as Buffer }]);
+  'a file with as many rows and another width, whole by itself': async (_, { blobFile, manifest }) => {
+    const widths = { codeBytes: 1, fineCodeBytes: 1 };
+    const rows = new RowBuilder(widths, 1);
+    for (let i = 0; i < manifest.rows; i++) {
+      rows.push({ tieKey: BigInt(i), attributes: 0, code: Buffer.alloc(1), fineCode: Buffer.alloc(1) });
+    }
+    const sealed = sealRows(rows.columns(), widths);
+    assert.equal(sealed.length, (await stat(blobFile)).size);
+    await writeFile(blobFile, sealed);
+  },
+  'the file of other rows, whole by itself, in its place': async (_, { blobFile, manifest }) => {
+    const rows = new RowBuilder(KIND.widths, 1);
+    for (let i = 0; i < manifest.rows; i++) {
+      rows.push({ tieKey: BigInt(i), attributes: 0, code: Buffer.alloc(2), fineCode: Buffer.alloc(0) });
+    }
+    const sealed = sealRows(rows.columns(), KIND.widths);
+    assert.equal(sealed.length, (await stat(blobFile)).size);
+    await writeFile(blobFile, sealed);
   },
   'a flipped bit in the manifest': (database) => flip(database, manifestKey(1)),
   'a manifest that is missing': (database) => database.write([{ type: 'del', key: manifestKey(1) }]),
@@ -334,7 +353,7 @@ describe('damaged blobs', () => {
     const compactions = events.compactions;
     const present = await shard.store.blobs.manifest(1);
     assert.ok(present && present.generation >= manifest.generation);
-    await shard.store.blobs.writeBlocks(1, present.generation, 0, [Buffer.from('garbage')]);
+    await flipInFile(path.join(folder, 'blobs', blobName(1, present.generation)), 20);
     for (let i = 151; i <= 250; i++) {
       await shard.applier.apply([recordEntry(i, recordOf(`image ${i}`, i, Buffer.from([i & 3, 0])))]);
     }
