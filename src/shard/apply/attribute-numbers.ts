@@ -1,5 +1,5 @@
 import { AttributeTable } from '../attributes/attribute-table.js';
-import { attributePages, internPage, type AttributePage } from '../store/attribute-pages.js';
+import { attributePages, internPage, SETS_PER_PAGE, type AttributePage } from '../store/attribute-pages.js';
 import type { RecordStore } from '../store/record-store.js';
 
 /**
@@ -13,6 +13,7 @@ export class AttributeNumbers {
   /** @throws KinscanError CORRUPT_RECORD */
   static async load(store: RecordStore): Promise<AttributeNumbers> {
     const numbers = new AttributeNumbers();
+    numbers.table.reserve((await store.attributePageCount()) * SETS_PER_PAGE);
     for await (const page of store.attributePages()) internPage(numbers.table, page);
     numbers.#storedCount = numbers.table.size;
     return numbers;

@@ -6,7 +6,7 @@ import { noBlobs, type BlobManifest, type RowKind } from '../store/blob-store.js
 import { RowMerger } from '../store/merge-rows.js';
 import type { RecordStore } from '../store/record-store.js';
 import type { RowColumns } from '../store/row-block.js';
-import { RowBuilder } from '../store/row-builder.js';
+import { RowBuilder, type RowSink } from '../store/row-builder.js';
 import { modelTagOf } from '../store/tie-entry.js';
 
 /** Rows that the index of this model version holds. */
@@ -109,21 +109,23 @@ async function loadBlobs(
   }
   const load = begin(partition, Math.max(0, rows));
   const placeOf = load.place.bind(load);
+  // what comes in one piece need not be staged; all else is, since it may lie where it goes to
+  const pass = (produce: (sink: RowSink) => void, block?: RowColumns) => {
+    staging.clear();
+    produce({
+      append: (source, from, to) => {
+        const isWhole = to - from === source.count && (block === undefined || source === block);
+        if (isWhole) appendStored(load, source);
+        else staging.append(source, from, to);
+      },
+    });
+    appendStored(load, staging.columns());
+  };
   try {
     for await (const block of store.blobs.blocks(partition, manifest, kind.widths, placeOf)) {
-      staging.clear();
-      merger.merge(block, {
-        append: (source, from, to) => {
-          const isWholeBlock = source === block && to - from === block.count;
-          if (isWholeBlock) appendStored(load, block);
-          else staging.append(source, from, to);
-        },
-      });
-      appendStored(load, staging.columns());
+      pass((sink) => merger.merge(block, sink), block);
     }
-    staging.clear();
-    merger.finish(staging);
-    appendStored(load, staging.columns());
+    pass((sink) => merger.finish(sink));
   } catch (error) {
     load.abandon();
     throw error;

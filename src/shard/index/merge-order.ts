@@ -152,11 +152,7 @@ function sortedDelta(source: FrozenSegment): Uint32Array {
   const rows = scratchWords('delta', deltaCount);
   for (let i = 0; i < deltaCount; i++) if (!isDead(source, layout.baseRows + i)) rows[alive++] = i;
   const order = rows.subarray(0, alive);
-  if (!mergeTwoRuns(source, order)) {
-    const tieKeyHalf = (half: number) => ({ words, first: layout.deltaTieKeys / 4 + half, stride: 2 });
-    sortByKey(order, tieKeyHalf(0));
-    sortByKey(order, tieKeyHalf(1));
-  }
+  sortByTieKey(source, order);
   const stride = layout.codeWords * 2;
   for (let word = 0; word < layout.codeWords; word++) {
     // the last word matters least, and of a word the low half
@@ -168,21 +164,25 @@ function sortedDelta(source: FrozenSegment): Uint32Array {
 }
 
 /**
- * Sorts rows by tie key where they are two runs that each ascend, or one; stored blobs come so, with what is new at the end
- * (partition-loader.ts), and start-up is spared half of its sort. Whether they were.
+ * Sorts rows by tie key. Stored blobs ascend, and what is new comes at the end (partition-loader.ts): only that needs
+ * sorting then, and start-up is spared half of its sort.
  */
-function mergeTwoRuns(source: FrozenSegment, order: Uint32Array): boolean {
-  const keys = { words: source.words, first: source.layout.deltaTieKeys / 4 };
+function sortByTieKey({ words, layout }: FrozenSegment, order: Uint32Array): void {
+  const keys = { words, first: layout.deltaTieKeys / 4 };
   const middle = endOfRun(keys, order, 0);
-  if (endOfRun(keys, order, middle) !== order.length) return false;
-  if (middle === order.length) return true;
+  if (middle < order.length / 2) return sortByHalves(keys, order);
   const later = order.slice(middle);
+  sortByHalves(keys, later);
   // from behind, so that the first run is not written over before it is read
   for (let to = order.length - 1, a = middle - 1, b = later.length - 1; b >= 0; to--) {
     const takesFirst = a >= 0 && isAfter(keys, order[a] as number, later[b] as number);
     order[to] = (takesFirst ? order[a--] : later[b--]) as number;
   }
-  return true;
+}
+
+function sortByHalves({ words, first }: TieKeys, order: Uint32Array): void {
+  sortByKey(order, { words, first, stride: 2 });
+  sortByKey(order, { words, first: first + 1, stride: 2 });
 }
 
 interface TieKeys {

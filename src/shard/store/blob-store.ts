@@ -1,6 +1,6 @@
 import { KinscanError } from '../../core/errors.js';
 import { BlobFiles, type BlobFile } from './blob-files.js';
-import { journalKey, journalRangeThrough, manifestKey } from './key-layout.js';
+import { journalKey, journalRange, manifestKey, numberOfJournalKey } from './key-layout.js';
 import type { RocksDatabase, WriteOperation } from './rocks-database.js';
 import {
   BLOCK_HEAD_BYTES,
@@ -57,8 +57,7 @@ export type PlaceOf = (first: number, count: number) => RowColumns | undefined;
 
 /** Blocks asked for before the first of them is used: reading goes on while another is checked. */
 const BLOCK_READS_AHEAD = 3;
-const JOURNAL_READS_AHEAD = 2;
-/** Entries of the journal read with one call. */
+/** Entries of the journal handed over at once. */
 const JOURNAL_CHUNK = 256;
 
 /**
@@ -156,20 +155,16 @@ export class BlobStore {
     through: number,
     { modelTag, widths }: RowKind,
   ): AsyncGenerator<(JournalEntry | undefined)[]> {
-    if (through < after) throw new KinscanError('CORRUPT_RECORD', 'the stored journal ends too early');
-    const read = (chunk: number) => {
-      const first = after + 1 + chunk * JOURNAL_CHUNK;
-      const length = Math.min(JOURNAL_CHUNK, through - first + 1);
-      const keys = Array.from({ length }, (_, i) => journalKey(partition, first + i));
-      return this.#database.getMany(keys, 'pass');
-    };
-    const chunks = Math.ceil((through - after) / JOURNAL_CHUNK);
-    for await (const values of readAhead(chunks, JOURNAL_READS_AHEAD, read)) {
-      yield values.map((sealed) => {
-        if (sealed === undefined) throw new KinscanError('CORRUPT_RECORD', 'the stored journal has a gap');
-        return unsealChanges(sealed, widths, modelTag);
+    if (through < after) throw gap();
+    let number = after;
+    const range = journalRange(partition, after + 1, through);
+    for await (const chunk of this.#database.range(range, 'entries', JOURNAL_CHUNK)) {
+      yield chunk.map(({ key, value }) => {
+        if (numberOfJournalKey(key) !== ++number) throw gap();
+        return unsealChanges(value, widths, modelTag);
       });
     }
+    if (number !== through) throw gap();
   }
 
   /** Deletes the files of a partition but that of one generation; 0: all. */
@@ -205,7 +200,7 @@ export class BlobStore {
   async discard(partition: number, through: number): Promise<void> {
     await this.#database.write([{ type: 'del', key: manifestKey(partition) }]);
     await this.keepOnly(partition, 0);
-    await this.#database.clear(journalRangeThrough(partition, through));
+    await this.#database.clear(journalRange(partition, 0, through));
   }
 }
 
@@ -225,6 +220,10 @@ class BufferRing {
     if (buffer !== undefined && buffer.length >= byteLength) return buffer;
     return (this.#buffers[i] = new Uint8Array(byteLength));
   }
+}
+
+function gap(): KinscanError {
+  return new KinscanError('CORRUPT_RECORD', 'the stored journal has a gap');
 }
 
 function sumOf(numbers: readonly number[]): number {

@@ -87,9 +87,13 @@ export function journalKey(partition: number, number: number): Buffer {
   return key;
 }
 
-/** The journal of a partition through a number. */
-export function journalRangeThrough(partition: number, number: number): KeyRange {
-  return { from: journalKey(partition, 0), until: journalKey(partition, number + 1) };
+/** The journal entries of a partition from a number through another. */
+export function journalRange(partition: number, from: number, through: number): KeyRange {
+  return { from: journalKey(partition, from), until: journalKey(partition, through + 1) };
+}
+
+export function numberOfJournalKey(key: Buffer): number {
+  return key.readUIntBE(PARTITION_PREFIX_BYTES, 6);
 }
 
 /** All tie entries of a partition. */

@@ -20,9 +20,8 @@ interface RowRef {
  * Runs of rows between two changed tie keys are copied as they are. Rows are a multiset, as in the index. All rows of a
  * tie key lie in one block.
  *
- * Nearly all changes are additions of images that are new. Where the order does not matter, those come at the end, in
- * order among themselves, and blocks that nothing was taken from are passed on in one piece. No block makes more rows
- * than it has then.
+ * Nearly all changes are additions of images that are new. Where the order does not matter, those come at the end, and
+ * blocks that nothing was taken from are passed on in one piece. No block makes more rows than it has then.
  */
 export class RowMerger {
   readonly #widths: RowWidths;
@@ -31,6 +30,7 @@ export class RowMerger {
   readonly #isRemoval: boolean[] = [];
   /** Additions that come at the end. */
   readonly #later: number[] = [];
+  #removals = 0;
   #changes: RowColumns | undefined;
   #words: Uint32Array = new Uint32Array(0);
   #order = new TieKeyOrder(this.#words);
@@ -50,11 +50,13 @@ export class RowMerger {
   /** Takes the next entry of the journal; all of them before the first block. */
   addChanges({ rows, removedCount }: JournalEntry): void {
     this.#builder.append(rows, 0, rows.count);
+    this.#removals += removedCount;
     for (let row = 0; row < rows.count; row++) this.#isRemoval.push(row < removedCount);
   }
 
   /** Merges the next block. @throws KinscanError CORRUPT_RECORD where a removed row is not there */
   merge(block: RowColumns, sink: RowSink): void {
+    if (this.#addsOnly()) return sink.append(block, 0, block.count);
     const changes = this.#sortedChanges();
     if (this.#next === this.#order.length) return sink.append(block, 0, block.count);
     const words = tieKeyWords(block);
@@ -80,9 +82,15 @@ export class RowMerger {
 
   /** After the last block: what the journal has beyond it. @throws KinscanError CORRUPT_RECORD */
   finish(sink: RowSink): void {
+    if (this.#addsOnly()) return sink.append(this.#builder.columns(), 0, this.#builder.count);
     const changes = this.#sortedChanges();
     for (const row of this.#later.splice(0)) sink.append(changes, row, row + 1);
     while (this.#next < this.#order.length) this.#applyChanges(undefined, changes, sink);
+  }
+
+  // Whether the changes can be passed on as they are.
+  #addsOnly(): boolean {
+    return this.#newRows === 'at the end' && this.#removals === 0;
   }
 
   #sortedChanges(): RowColumns {

@@ -160,6 +160,12 @@ export class RecordStore {
     }
   }
 
+  /** How many pages of attribute sets there are. */
+  async attributePageCount(): Promise<number> {
+    const last = await this.#database.lastKey(ATTRIBUTE_PAGE_RANGE);
+    return last === undefined ? 0 : pageOfAttributePageKey(last) + 1;
+  }
+
   /** All pages of attribute sets, in order. @throws KinscanError CORRUPT_RECORD */
   async *attributePages(): AsyncGenerator<AttributePage> {
     for await (const chunk of this.#database.range(ATTRIBUTE_PAGE_RANGE)) {

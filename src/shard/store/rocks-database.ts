@@ -30,7 +30,7 @@ export interface RocksOptions {
 /** Reads are of single small values, all over: a larger block would be read, checked and unpacked for each. */
 const BLOCK_BYTES = 4 * 1024;
 const OPEN_FILES_MAX = 512;
-/** Entries handed over at once by range(). */
+/** Entries handed over at once by range(), unless others are asked for. */
 const CHUNK_ENTRIES = 1_000;
 const READ_AHEAD_BYTES = 256 * 1024;
 /** Reads of up to so many keys go to RocksDB's threads together with the others of their turn: each trip costs as much as some reads. */
@@ -157,7 +157,11 @@ export class RocksDatabase {
   }
 
   /** The entries of a range as they were when it was called, in chunks; the event loop runs between two chunks. */
-  async *range(range: KeyRange, want: 'entries' | 'keys' = 'entries'): AsyncGenerator<DatabaseEntry[]> {
+  async *range(
+    range: KeyRange,
+    want: 'entries' | 'keys' = 'entries',
+    chunkEntries = CHUNK_ENTRIES,
+  ): AsyncGenerator<DatabaseEntry[]> {
     await this.#reopening;
     const iterator = this.#database.iterator({
       gte: range.from,
@@ -167,11 +171,23 @@ export class RocksDatabase {
     });
     try {
       for (;;) {
-        const chunk = await nextChunk(iterator);
+        const chunk = await nextChunk(iterator, chunkEntries);
         if (chunk.length > 0) yield chunk;
-        if (chunk.length < CHUNK_ENTRIES) return;
+        if (chunk.length < chunkEntries) return;
         await new Promise((resolve) => setImmediate(resolve));
       }
+    } finally {
+      await settle<void>((done) => iterator.end(done));
+    }
+  }
+
+  /** The last key of a range; undefined where it is empty. */
+  async lastKey({ from, until }: KeyRange): Promise<Buffer | undefined> {
+    await this.#reopening;
+    const options = { gte: from, lt: until, values: false, highWaterMark: 1, reverse: true };
+    const iterator = this.#database.iterator(options);
+    try {
+      return (await nextChunk(iterator, 1))[0]?.key;
     } finally {
       await settle<void>((done) => iterator.end(done));
     }
@@ -235,14 +251,14 @@ export class RocksDatabase {
   }
 }
 
-function nextChunk(iterator: Iterator): Promise<DatabaseEntry[]> {
+function nextChunk(iterator: Iterator, entries: number): Promise<DatabaseEntry[]> {
   return settle((done) => {
     const chunk: DatabaseEntry[] = [];
     const step = (error: Error | null | undefined, key?: Buffer, value?: Buffer): void => {
       if (error) return done(error, chunk);
       if (key === undefined) return done(null, chunk);
       chunk.push({ key, value: value ?? Buffer.alloc(0) });
-      if (chunk.length === CHUNK_ENTRIES) return done(null, chunk);
+      if (chunk.length === entries) return done(null, chunk);
       iterator.next(step);
     };
     iterator.next(step);

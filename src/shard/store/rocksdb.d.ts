@@ -39,6 +39,8 @@ declare module 'rocksdb' {
       readonly values: boolean;
       /** Bytes read at once. */
       readonly highWaterMark: number;
+      /** From the last entry to the first. */
+      readonly reverse?: boolean;
     }): Iterator;
     /** Text; empty for a property that RocksDB does not know. */
     getProperty(property: string): string;
