@@ -104,7 +104,8 @@ export class BlobFiles {
   }
 
   async #list(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    const isNew = (await mkdir(this.#folder, { recursive: true })) !== undefined;
+    if (isNew) await this.#with('..', 'r', (handle) => handle.sync());
     for (const name of await readdir(this.#folder)) {
       if (fileOf(name) === undefined) continue;
       const { size } = await stat(path.join(this.#folder, name));

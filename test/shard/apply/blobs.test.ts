@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -320,6 +320,89 @@ const DAMAGES: Record<string, Damage> = {
   'a journal without its end': (database, { journal }) =>
     database.write([{ type: 'del', key: journalKey(1, journal) }]),
 };
+
+describe('files of blobs', () => {
+  it('that no manifest names are deleted at start, half-written or whole, and change nothing', async (test) => {
+    const { folder, found, manifest, blobFile } = await folderWithBlobs();
+    const whole = await readFile(blobFile);
+    const next = path.join(folder, 'blobs', blobName(1, manifest.generation + 1));
+    await writeFile(next, whole.subarray(0, -10));
+    await writeFile(path.join(folder, 'blobs', blobName(1, manifest.generation - 1)), whole);
+    await writeFile(path.join(folder, 'blobs', blobName(77, 3)), whole);
+    await writeFile(path.join(folder, 'blobs', 'notes.txt'), 'not a file of blobs');
+    const events = new BlobRecorder();
+    const shard = await openLocalShard(folder, { blobEvents: events });
+    test.after(shard.close);
+    assert.deepEqual([events.damaged, events.loaded], [[], Array.from(PARTITIONS, () => 'blobs')]);
+    assert.deepEqual(await searchAll(shard), found);
+    const present = await Promise.all(PARTITIONS.map((partition) => shard.store.blobs.manifest(partition)));
+    const names = present.map((one, partition) => blobName(partition, one?.generation ?? 0));
+    assert.deepEqual((await readdir(path.join(folder, 'blobs'))).sort(), ['notes.txt', ...names].sort());
+    const sizes = await Promise.all(names.map((name) => stat(path.join(folder, 'blobs', name))));
+    assert.equal(
+      shard.store.blobs.fileBytes,
+      sizes.reduce((sum, { size }) => sum + size, 0),
+    );
+  });
+
+  it('are one for each partition, however often they were written', async (test) => {
+    const { folder } = await folderWithBlobs();
+    const shard = await openLocalShard(folder, { journalLimits: OFTEN });
+    test.after(shard.close);
+    for (let i = 151; i <= 200; i++) {
+      await shard.applier.apply([recordEntry(i, recordOf(`image ${i}`, i, Buffer.from([i & 3, 0])))]);
+    }
+    await shard.applier.blobsSettled();
+    assert.equal((await readdir(path.join(folder, 'blobs'))).length, PARTITION_COUNT);
+    await shard.store.clear(2);
+    assert.equal((await readdir(path.join(folder, 'blobs'))).length, PARTITION_COUNT - 1);
+  });
+
+  it('that the disk has no room for are STORAGE_FULL, tried again later, and those in use go on', async (test) => {
+    const { folder, found, manifest } = await folderWithBlobs();
+    const next = path.join(folder, 'blobs', blobName(1, manifest.generation + 1));
+    const events = new BlobRecorder();
+    let isFull = true;
+    const shard = await openLocalShard(folder, {
+      blobEvents: events,
+      journalLimits: OFTEN,
+      wrap: (store) => fillingStore(store, async () => isFull && (await symlink('/dev/full', next))),
+    });
+    await shard.applier.blobsSettled();
+    assert.ok(events.failures.length > 0);
+    assert.ok(
+      events.failures.every((error) => error instanceof KinscanError && error.code === 'STORAGE_FULL'),
+    );
+    assert.ok(!(await readdir(path.dirname(next))).includes(path.basename(next)), 'the room is given back');
+    assert.equal((await shard.store.blobs.manifest(1))?.generation, manifest.generation);
+    assert.deepEqual(await searchAll(shard), found);
+    await shard.close();
+    isFull = false;
+    const again = await openLocalShard(folder, { blobEvents: events, journalLimits: OFTEN });
+    test.after(again.close);
+    await again.applier.blobsSettled();
+    assert.equal((await again.store.blobs.manifest(1))?.generation, manifest.generation + 1);
+    assert.deepEqual([events.damaged, await searchAll(again)], [[], found]);
+    await assertBlobsAgree(again.store);
+  });
+});
+
+/** A store that does something before it writes to the blobs of partition 1. */
+function fillingStore(store: RecordStore, before: () => Promise<unknown>): RecordStore {
+  const methodsOf = <Target extends object>(target: Target, special: Record<string, unknown>): Target =>
+    new Proxy(target, {
+      get: (_, key): unknown => {
+        const value: unknown = special[String(key)] ?? Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const { blobs } = store;
+  const writeBlocks: typeof blobs.writeBlocks = async (partition, ...rest) => {
+    if (partition === 1) await before();
+    return blobs.writeBlocks(partition, ...rest);
+  };
+  return methodsOf(store, { blobs: methodsOf(blobs, { writeBlocks }) });
+}
 
 describe('damaged blobs', () => {
   for (const [what, damage] of Object.entries(DAMAGES)) {
