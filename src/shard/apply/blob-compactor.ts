@@ -46,10 +46,10 @@ class Interrupted extends Error {}
  * Writes the blobs of partitions anew, one partition at a time, while batches go on being applied:
  *
  *     blobs ─┐
- *            ├─▶ merge, a block at a time ─▶ next generation ─▶ manifest, in one batch with the deletion of the old
+ *            ├─▶ merge, a block at a time ─▶ file of the next generation ─▶ manifest ─▶ the old file goes
  *     journal┘
  *
- * It holds the changes since the last time and two blocks in memory, and the event loop for one block at most. Where the
+ * It holds the changes since the last time and six blocks in memory, and the event loop for one block at most. Where the
  * blobs are damaged, or are of another model version, the rows come from the tie entries instead. Whenever it ends, by a
  * crash or a full disk, the blobs in use are untouched.
  */

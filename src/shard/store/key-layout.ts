@@ -15,7 +15,7 @@ import type { KeyRange } from './rocks-database.js';
  *
  * Records lie in the canonical order of ties: (partition, tie key, image id). The tie entries hold all that search
  * needs (ids, codes, revisions, metadata) without the bulk of the records (embedding, thumbnail): a hit, whose tie key is known but whose id is not, is one exact read instead of a scan.
- * Start-up reads the rows of the index from blobs, which are files (blob-files.ts), and their journal. (07 held blobs before.)
+ * Start-up reads the rows of the index from blobs, which are files (blob-files.ts), and their journal. 07 were blobs once.
  */
 const FAMILY = {
   settings: 0,
