@@ -29,6 +29,7 @@ export interface ShardMetrics {
   readonly searchSeconds: Histogram;
   readonly refusedSearches: Counter<'code'>;
   readonly corruptBlobs: Counter;
+  readonly corruptAttributes: Counter;
   readonly compactions: Counter;
   readonly failedCompactions: Counter;
   readonly loadedPartitions: Counter<'source'>;
@@ -88,6 +89,10 @@ export function createShardMetrics(registry: Registry, gauges: ShardGauges): Sha
       registers,
     }),
     corruptBlobs: counter('kinscan_shard_corrupt_blobs_total', 'Partitions whose blobs were damaged.'),
+    corruptAttributes: counter(
+      'kinscan_shard_corrupt_attributes_total',
+      'Times that the stored attribute sets were damaged.',
+    ),
     compactions: counter(
       'kinscan_shard_compactions_total',
       'Times that the blobs of a partition were written.',

@@ -1,3 +1,4 @@
+import type { KinscanError } from '../core/errors.js';
 import { partitionsOf, type Placement } from '../core/placement.js';
 import type { FetchRequest__Output } from '../generated/kinscan/v1/FetchRequest.js';
 import type { ImageRecord__Output } from '../generated/kinscan/v1/ImageRecord.js';
@@ -28,6 +29,8 @@ export interface ShardReplicasOptions {
   readonly log: Logger;
   readonly onApplied: (outcome: ApplyOutcome) => void;
   readonly blobEvents: BlobEvents;
+  /** The stored attribute sets are damaged, and are made again from the tie entries. */
+  readonly onAttributesDamaged: (error: KinscanError) => void;
   readonly onReady: () => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -86,7 +89,7 @@ export class ShardReplicas {
         cacheBytes: config.storeCacheBytes,
         writeBufferBytes: config.storeWriteBufferBytes,
       });
-      const attributes = await AttributeNumbers.load(store);
+      const attributes = await AttributeNumbers.load(store, options.onAttributesDamaged);
       return new ShardReplicas(options, store, await opening, attributes);
     } catch (error) {
       await Promise.allSettled([opening.then((index) => index.close()), store?.close()]);

@@ -188,6 +188,7 @@ class ShardServer implements RunningShard {
       log: this.#log,
       onApplied: (outcome) => this.#onApplied(outcome),
       blobEvents: this.#blobEvents(),
+      onAttributesDamaged: (error) => this.#onAttributesDamaged(error),
       onReady: () => this.#onReady(),
       onFailure: (error) => this.#fail(error),
     });
@@ -237,6 +238,14 @@ class ShardServer implements RunningShard {
     if (this.#draining) return;
     this.#server?.setServing(true);
     this.#log.info({ images: this.#replicas?.imageCount() ?? 0 }, 'ready: caught up with the log');
+  }
+
+  #onAttributesDamaged({ code, message }: KinscanError): void {
+    this.#metrics.corruptAttributes.inc();
+    this.#log.warn(
+      { code, reason: message },
+      'the stored attribute sets are damaged; they are made again from the tie entries of all images',
+    );
   }
 
   #blobEvents(): BlobEvents {

@@ -1,3 +1,4 @@
+import type { KinscanError } from '../../src/core/errors.js';
 import type { ModelSettings } from '../../src/runtime/cluster-state.js';
 import { AttributeNumbers } from '../../src/shard/apply/attribute-numbers.js';
 import { JOURNAL_LIMITS, type BlobEvents, type JournalLimits } from '../../src/shard/apply/blob-compactor.js';
@@ -35,6 +36,7 @@ export interface LocalShardOptions {
   /** @default all */
   readonly partitions?: readonly number[];
   readonly blobEvents?: BlobEvents;
+  readonly onAttributesDamaged?: (error: KinscanError) => void;
   readonly journalLimits?: JournalLimits;
   /** Put between the applier and its store. */
   readonly wrap?: (store: RecordStore) => RecordStore;
@@ -44,7 +46,7 @@ export interface LocalShardOptions {
 export async function openLocalShard(folder: string, options: LocalShardOptions = {}): Promise<LocalShard> {
   const { model = MODEL, partitions = Array.from({ length: PARTITION_COUNT }, (_, p) => p) } = options;
   const store = await RecordStore.open(folder, PARTITION_COUNT, STORE_OPTIONS);
-  const attributes = await AttributeNumbers.load(store);
+  const attributes = await AttributeNumbers.load(store, options.onAttributesDamaged);
   const { tuning = {} } = options;
   const index = await openShardIndex({ ...model, searchThreads: 1, queueLengthMax: 100, tuning });
   const applier = new LogApplier({

@@ -1,22 +1,40 @@
+import { KinscanError } from '../../core/errors.js';
 import { AttributeTable } from '../attributes/attribute-table.js';
 import { attributePages, internPage, SETS_PER_PAGE, type AttributePage } from '../store/attribute-pages.js';
-import type { RecordStore } from '../store/record-store.js';
+import { NO_CHANGE, type RecordStore } from '../store/record-store.js';
+import { restoreAttributes } from './restore-attributes.js';
 
 /**
  * The attribute sets of a shard server and how many of them are on disk. A number is given in memory first and written
  * with the batch that needs it; where that write fails the number stays, and the next batch's write includes its set.
  */
 export class AttributeNumbers {
-  readonly table = new AttributeTable();
-  #storedCount = 1; // number 0, the set without values, needs no storing
+  readonly table: AttributeTable;
+  #storedCount: number;
 
-  /** @throws KinscanError CORRUPT_RECORD */
-  static async load(store: RecordStore): Promise<AttributeNumbers> {
-    const numbers = new AttributeNumbers();
-    numbers.table.reserve((await store.attributePageCount()) * SETS_PER_PAGE);
-    for await (const page of store.attributePages()) internPage(numbers.table, page);
-    numbers.#storedCount = numbers.table.size;
-    return numbers;
+  constructor(table = new AttributeTable()) {
+    this.table = table;
+    this.#storedCount = table.size;
+  }
+
+  /**
+   * Reads the sets; where their pages are damaged they are made again from the tie entries, and written.
+   * @param onDamaged told before that begins
+   * @throws KinscanError CORRUPT_RECORD where tie entries are damaged, too; STORAGE_FULL
+   */
+  static async load(
+    store: RecordStore,
+    onDamaged: (error: KinscanError) => void = () => undefined,
+  ): Promise<AttributeNumbers> {
+    try {
+      return new AttributeNumbers(await readTable(store));
+    } catch (error) {
+      if (!(error instanceof KinscanError && error.code === 'CORRUPT_RECORD')) throw error;
+      onDamaged(error);
+    }
+    const table = await restoreAttributes(store);
+    await store.commit({ ...NO_CHANGE, attributePages: attributePages(table, 1) });
+    return new AttributeNumbers(table);
   }
 
   /** The number of a packed attribute set, given now where it is new. */
@@ -31,4 +49,11 @@ export class AttributeNumbers {
   setStored(count: number): void {
     this.#storedCount = count;
   }
+}
+
+async function readTable(store: RecordStore): Promise<AttributeTable> {
+  const table = new AttributeTable();
+  table.reserve((await store.attributePageCount()) * SETS_PER_PAGE);
+  for await (const page of store.attributePages()) internPage(table, page);
+  return table;
 }

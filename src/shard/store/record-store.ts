@@ -98,11 +98,13 @@ const READ_CHUNK = 2_000;
 export class RecordStore {
   /** The rows of the index, packed. */
   readonly blobs: BlobStore;
+  readonly partitionCount: number;
   readonly #database: RocksDatabase;
 
-  private constructor(database: RocksDatabase, blobs: BlobStore) {
+  private constructor(database: RocksDatabase, blobs: BlobStore, partitionCount: number) {
     this.#database = database;
     this.blobs = blobs;
+    this.partitionCount = partitionCount;
   }
 
   /**
@@ -113,7 +115,7 @@ export class RecordStore {
     const database = await RocksDatabase.open(folder, options);
     try {
       await checkSettings(database, { format: STORE_FORMAT, partitionCount }, folder);
-      return new RecordStore(database, await BlobStore.open(database, folder));
+      return new RecordStore(database, await BlobStore.open(database, folder), partitionCount);
     } catch (error) {
       await database.close();
       throw error;
