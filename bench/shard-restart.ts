@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort } from '../src/cli/up/free-port.js';
@@ -15,6 +15,7 @@ import { connectNats } from '../src/runtime/nats.js';
 import { packageRoot } from '../src/runtime/package-root.js';
 import { ensureStreams } from '../src/runtime/streams.js';
 import { fillStore } from './fill-store.js';
+import { isArchiveKept, markKept } from './kept-archive.js';
 import { percentile } from './percentile.js';
 import { processUsage } from './process-usage.js';
 
@@ -26,7 +27,7 @@ export interface RestartBenchOptions {
   readonly recordBytes: number;
   readonly rounds: number;
   readonly seed: number;
-  /** Kept; filled where it is not there, else measured as it is. @default a temporary folder, removed afterwards */
+  /** Kept; filled where it is not there, else measured as it is, if it was made from these options. @default a temporary folder, removed afterwards */
   readonly dataDir?: string;
   readonly onStage?: (stage: string) => void;
 }
@@ -72,7 +73,7 @@ export async function runRestartBench(options: RestartBenchOptions): Promise<Res
   const stage = options.onStage ?? (() => undefined);
   const folder = mkdtempSync(path.join(tmpdir(), 'kinscan-restart-'));
   const dataDir = options.dataDir ?? path.join(folder, 'shard');
-  const { rows, codeBits, fineCodeBits, partitions, rounds } = options;
+  const { rows, codeBits, fineCodeBits, partitions, recordBytes, rounds, seed } = options;
   const model = { modelVersion: 'b'.repeat(64), codeBits, fineCodeBits };
   const bytes = rows * (codeBits / 8 + 8 + fineCodeBits / 8);
   const plainFile = path.join(folder, 'plain');
@@ -81,10 +82,12 @@ export async function runRestartBench(options: RestartBenchOptions): Promise<Res
   const shard = new BenchShard(nats.servers, dataDir);
   try {
     const begin = performance.now();
-    const isFilled = existsSync(dataDir);
+    const settings = { images: rows, codeBits, fineCodeBits, partitions, recordBytes, seed };
+    const isFilled = isArchiveKept(dataDir, settings);
     if (!isFilled) {
       stage('filling the store');
       await fillStore({ ...options, dataDir, model });
+      markKept(dataDir, settings);
     }
     const fillSeconds = isFilled ? 0 : (performance.now() - begin) / 1000;
     writeFileSync(plainFile, Buffer.alloc(bytes, 1));
