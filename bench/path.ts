@@ -11,7 +11,7 @@ import { codeOfImage, galleryImageId, makeGallery, type Gallery, type GalleryOpt
 import { writeGallery } from './gallery-writer.js';
 import { isArchiveKept, markKept } from './kept-archive.js';
 import { startPathCluster, untilSearchable, type PathCluster } from './path-cluster.js';
-import { ProcessWatch, type Lap } from './process-watch.js';
+import { pauseMsOf, ProcessWatch, type Lap } from './process-watch.js';
 import { loadWithQueries, type QueryLoadResult } from './query-load.js';
 import { startRecordStream, type StreamedRecords } from './record-stream.js';
 import { readMetrics } from './role-metrics.js';
@@ -51,7 +51,7 @@ export interface PathBenchResult {
   readonly images: number;
   /** 0 where the archive was there already. */
   readonly writeSeconds: number;
-  /** From the start of the processes until all images are searchable, until every base is built, and the pauses in it. */
+  /** From the start of the processes until all images are searchable, until every base is built, and the pauses between the two. */
   readonly start: {
     readonly loadSeconds: number;
     readonly buildSeconds: number;
@@ -169,9 +169,9 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   const startedMs = performance.now();
   const status = await untilSearchable(coordinator, images);
   const loadSeconds = secondsSince(startedMs);
-  await untilBuilt(cluster);
+  await watch.lap(); // a process that starts loads its modules in one turn
+  const longestPauseMs = await untilBuilt(cluster);
   const buildSeconds = secondsSince(startedMs);
-  const { longestPauseMs } = await watch.lap();
   const byCode = queries.codes.map((bits) => ({ code: { bits, codeBits }, k }));
   const byId = queries.imageIds.map((imageId) => ({ imageId, k }));
 
@@ -235,14 +235,24 @@ async function measure({ cluster, coordinator, queries, gallery, options }: Meas
   };
 }
 
-/** Resolves when no partition has more rows outside its base than it may have for long. */
-async function untilBuilt(cluster: PathCluster): Promise<void> {
+/**
+ * Resolves when no partition has more rows outside its base than it may have for long.
+ * @returns the longest pause of each process meanwhile
+ */
+async function untilBuilt(cluster: PathCluster): Promise<Lap['longestPauseMs']> {
+  const pauses = new Map<string, number>();
   for (;;) {
-    const urls = cluster.processes().flatMap(({ metricsUrl }) => metricsUrl ?? []);
-    const samples = (await Promise.all(urls.map(readMetrics))).flat();
-    const deltas = samples.filter(({ name }) => name === 'kinscan_shard_delta_rows');
-    if (deltas.length > 0 && deltas.every(({ value }) => value <= DELTA_ROWS_MIN)) return;
     await systemClock.sleep(POLL_MS);
+    const read = cluster.processes().map(async ({ name, metricsUrl }) => {
+      if (metricsUrl === undefined) return [];
+      const samples = await readMetrics(metricsUrl);
+      pauses.set(name, Math.max(pauses.get(name) ?? 0, pauseMsOf(samples)));
+      return samples;
+    });
+    const deltas = (await Promise.all(read)).flat().filter(({ name }) => name === 'kinscan_shard_delta_rows');
+    if (deltas.length > 0 && deltas.every(({ value }) => value <= DELTA_ROWS_MIN)) {
+      return Object.fromEntries(pauses);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { PathProcess } from './path-cluster.js';
 import { processUsage } from './process-usage.js';
-import { readMetrics, sumOf } from './role-metrics.js';
+import { readMetrics, sumOf, type MetricSample } from './role-metrics.js';
 
 /** By process, since the lap before. */
 export interface Lap {
@@ -10,6 +10,11 @@ export interface Lap {
 }
 
 const PAUSE_METRIC = 'nodejs_eventloop_lag_max_seconds';
+
+/** The longest turn of a role's event loop since its metrics were read before; each reading begins it anew. */
+export function pauseMsOf(samples: readonly MetricSample[]): number {
+  return sumOf(samples, PAUSE_METRIC) * 1_000;
+}
 
 /** What the processes of the path use, from lap to lap; reading the pauses begins their measurement anew. */
 export class ProcessWatch {
@@ -28,9 +33,7 @@ export class ProcessWatch {
     this.#cpuSeconds = now;
     const pauses = await Promise.all(
       this.#processes.map(async ({ name, metricsUrl }) =>
-        metricsUrl === undefined
-          ? []
-          : [[name, sumOf(await readMetrics(metricsUrl), PAUSE_METRIC) * 1_000] as const],
+        metricsUrl === undefined ? [] : [[name, pauseMsOf(await readMetrics(metricsUrl))] as const],
       ),
     );
     return {

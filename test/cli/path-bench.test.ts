@@ -36,6 +36,8 @@ describe('kinscan bench path', () => {
       assert.equal(code, 0, notes);
       const result = JSON.parse(output) as Record<string, unknown>;
       assert.equal(result['images'], 3_000);
+      const { longestPauseMs } = result['start'] as Measurement;
+      assert.ok(Object.values(longestPauseMs).every((pauseMs) => pauseMs > 0));
       for (const kind of [
         'oneClient',
         'oneClientStream',
