@@ -6,7 +6,7 @@ import { ask, type BenchQuery } from './search-turns.js';
 /** Queries for which the rows tied are counted, by a slow and simple loop. */
 const TIED_QUERIES = 5;
 
-/** The rows, fine codes and all, that FINE must read for k results: all at the k-th distance or nearer. The median. */
+/** Rows whose fine codes FINE must read for k results, those at the k-th distance or nearer; the median over some queries. */
 export async function countTied(
   index: ShardIndex,
   set: readonly PackedRows[],

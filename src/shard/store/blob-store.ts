@@ -50,8 +50,8 @@ export interface RowKind {
 }
 
 /**
- * The memory that rows `first` to below `first + count` of all rows are to be read to, their columns; undefined: any,
- * until the next block.
+ * Says where rows `first` to below `first + count`, counted from the first of all blocks, are to be read to. Where it
+ * names no place, they are read to memory of the store, which is used again for a later block.
  */
 export type PlaceOf = (first: number, count: number) => RowColumns | undefined;
 

@@ -58,8 +58,7 @@ function isBeforeCursor(s: usize, r: u32, tieKey: u64): bool {
 
 function rankGroup(s: usize, from: u32, to: u32, d: u32): void {
   if (!load<u32>(s, FINE)) rankByTieKey(s, from, to, d);
-  else if (fineWords == 4) rankFine4(s, from, to, d);
-  else if (fineWords == 8) rankFine8(s, from, to, d);
+  else if (fineWords == 4 || fineWords == 8) rankRuns(s, from, to, d);
   else rankFine(s, from, to, d);
 }
 
@@ -99,19 +98,23 @@ function rankFine(s: usize, from: u32, to: u32, d: u32): void {
   }
 }
 
-// The same for 256-bit fine codes: four runs side by side, in a loop without calls, as scan1 has two.
-function rankFine4(s: usize, from: u32, to: u32, d: u32): void {
+// The same for fine codes of 256 and of 512 bits, those of the default model: four runs side by side, in a loop without calls,
+// as scan1 has two. The loop steps by 64 bytes: two fine codes or one.
+function rankRuns(s: usize, from: u32, to: u32, d: u32): void {
   const first = load<u32>(s, AFTER_RANK);
   const base = (d << 16) - first;
-  const part: u32 = ((to - from) >> 2) & ~1;
-  const start = fines + (<usize>from << 5);
-  const next = <usize>part << 5;
+  const shift: u32 = fineWords == 8 ? 6 : 5;
+  const step: u32 = 64 >> shift;
+  const part: u32 = ((to - from) >> 2) & ~(step - 1);
+  const start = fines + (<usize>from << shift);
+  const next = <usize>part << shift;
   const end = start + next;
   for (let p = start; ; p += 64) {
-    p = firstGood4(p, end, next, s, base, worstRank(s) - first);
+    const span = worstRank(s) - first;
+    p = fineWords == 8 ? firstGood8(p, end, next, s, base, span) : firstGood4(p, end, next, s, base, span);
     if (p >= end) break;
-    let row = from + <u32>((p - start) >> 5);
-    for (let run = 0; run < 4; run++, row += part) rankFine(s, row, row + 2, d);
+    let row = from + <u32>((p - start) >> shift);
+    for (let run = 0; run < 4; run++, row += part) rankFine(s, row, row + step, d);
   }
   rankFine(s, from + part * 4, to, d);
 }
@@ -141,23 +144,6 @@ export function firstGood4(p: usize, end: usize, next: usize, s: usize, base: u3
     p3 += 64;
   }
   return p;
-}
-
-// The same for 512-bit fine codes, those of the default model.
-function rankFine8(s: usize, from: u32, to: u32, d: u32): void {
-  const first = load<u32>(s, AFTER_RANK);
-  const base = (d << 16) - first;
-  const part: u32 = (to - from) >> 2;
-  const start = fines + (<usize>from << 6);
-  const next = <usize>part << 6;
-  const end = start + next;
-  for (let p = start; ; p += 64) {
-    p = firstGood8(p, end, next, s, base, worstRank(s) - first);
-    if (p >= end) break;
-    let row = from + <u32>((p - start) >> 6);
-    for (let run = 0; run < 4; run++, row += part) rankFine(s, row, row + 1, d);
-  }
-  rankFine(s, from + part * 4, to, d);
 }
 
 // As firstGood4, one fine code at a time.
