@@ -4,6 +4,9 @@ import { attributePages, internPage, SETS_PER_PAGE, type AttributePage } from '.
 import { NO_CHANGE, type RecordStore } from '../store/record-store.js';
 import { restoreAttributes } from './restore-attributes.js';
 
+/** Pages that are made again and written together, 3.8 MB. */
+const PAGES_PER_WRITE = 512;
+
 /**
  * The attribute sets of a shard server and how many of them are on disk. A number is given in memory first and written
  * with the batch that needs it; where that write fails the number stays, and the next batch's write includes its set.
@@ -33,7 +36,11 @@ export class AttributeNumbers {
       onDamaged(error);
     }
     const table = await restoreAttributes(store);
-    await store.commit({ ...NO_CHANGE, attributePages: attributePages(table, 1) });
+    const pages = attributePages(table, 1);
+    // whatever is written when a process dies agrees with the pages that are not
+    for (let first = 0; first < pages.length; first += PAGES_PER_WRITE) {
+      await store.commit({ ...NO_CHANGE, attributePages: pages.slice(first, first + PAGES_PER_WRITE) });
+    }
     return new AttributeNumbers(table);
   }
 
