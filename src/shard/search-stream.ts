@@ -14,6 +14,9 @@ import { TurnBatch } from '../runtime/turn-batch.js';
 
 /** Replies in one message: each of at most 256 hits or a few records without thumbnails, 45 MB with texts at their largest, is let out. */
 const REPLIES_PER_MESSAGE_MAX = 64;
+/** Searches and fetches of one coordinator that are not answered yet. */
+export const CALLS_UNDER_WAY_MAX = 4_096;
+const OVERLOADED_RETRY_HINT_MS = 20;
 
 export interface SearchStreamOptions {
   readonly search: (
@@ -28,7 +31,7 @@ export interface SearchStreamOptions {
 
 type Call = Parameters<DuplexHandler<ShardSearchStreamRequest__Output, ShardSearchStreamResponse>>[0];
 
-/** The rpc SearchStream. How many searches are under way is bounded by the index's queue, which refuses one more. */
+/** The rpc SearchStream. The index's queue, too, refuses a search too many. */
 export function searchStreamHandler(
   options: SearchStreamOptions,
 ): DuplexHandler<ShardSearchStreamRequest__Output, ShardSearchStreamResponse> {
@@ -87,6 +90,13 @@ class SearchStream {
   }
 
   #start(callId: number, timeoutMs: number, answer: Answer): void {
+    if (this.#underWay.size >= CALLS_UNDER_WAY_MAX) {
+      const overloaded = new KinscanError('OVERLOADED', 'too many calls on one stream', {
+        retryAfterMs: OVERLOADED_RETRY_HINT_MS,
+      });
+      this.#replies.add({ callId, error: errorDetailOf(overloaded, this.#options.log) });
+      return;
+    }
     const abort = new AbortController();
     this.#underWay.set(callId, abort);
     void this.#answer(callId, answer, { timeoutMs, signal: abort.signal });

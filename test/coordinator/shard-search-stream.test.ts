@@ -9,7 +9,7 @@ import type { ShardSearchResponse } from '../../src/generated/kinscan/v1/ShardSe
 import { openGrpcClient, type GrpcClient } from '../../src/runtime/grpc-client.js';
 import { duplex, startGrpcServer, type CallContext, type GrpcServer } from '../../src/runtime/grpc-server.js';
 import { createLog } from '../../src/runtime/log.js';
-import { searchStreamHandler } from '../../src/shard/search-stream.js';
+import { CALLS_UNDER_WAY_MAX, searchStreamHandler } from '../../src/shard/search-stream.js';
 import { waitUntil } from '../helpers/wait-until.js';
 
 const log = createLog('test', 'test', 'silent');
@@ -137,6 +137,19 @@ describe('searches over one stream', () => {
     await waitUntil('both are cancelled there', () => aborted.length === 2);
     await stream.search({ k: 0 }, { timeoutMs: TIMEOUT_MS });
     assert.equal(streamsOpened, 1);
+  });
+
+  it('beyond the limit of a stream are refused, and those under way are answered', async () => {
+    let answerAll: () => void = () => undefined;
+    const answering = new Promise<void>((resolve) => (answerAll = resolve));
+    fetch = (imageIds) => answering.then(() => ({ records: imageIds.map((imageId) => ({ imageId })) }));
+    const ask = (n: number) => stream.fetch({ imageIds: [`${n}`] }, { timeoutMs: TIMEOUT_MS });
+    const underWay = Array.from({ length: CALLS_UNDER_WAY_MAX }, (_, n) => ask(n));
+    await assert.rejects(ask(CALLS_UNDER_WAY_MAX), hasCode('OVERLOADED'));
+    answerAll();
+    const answers = await Promise.all(underWay);
+    answers.forEach(({ records }, n) => assert.equal(records[0]?.imageId, `${n}`));
+    assert.equal((await ask(7)).records.length, 1);
   });
 
   it('fail when the connection breaks, and go on over another stream', async () => {
