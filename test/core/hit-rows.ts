@@ -36,6 +36,20 @@ export const groupedRow: fc.Arbitrary<GroupedRow> = fc
   .tuple(hitRow, fc.nat({ max: 6 }))
   .map(([row, group]) => ({ ...row, group }));
 
+/**
+ * Up to 60 rows, each on one of several shard servers and each with an id of its own: an image lies on one shard server
+ * only. Of two rows with one id the canonical order says nothing.
+ */
+export function rowsOnServers<Row extends HitRow>(
+  row: fc.Arbitrary<Row>,
+  servers: number,
+): fc.Arbitrary<[row: Row, server: number][]> {
+  return fc.uniqueArray(fc.tuple(row, fc.nat({ max: servers - 1 })), {
+    maxLength: 60,
+    selector: ([{ imageId }]) => imageId,
+  });
+}
+
 export function groupedHitListOf(rows: readonly GroupedRow[]): HitList {
   const groupKeys = new Uint8Array(rows.length * GROUP_KEY_BYTES);
   rows.forEach(({ group }, i) => groupKeys.fill(group, i * GROUP_KEY_BYTES, (i + 1) * GROUP_KEY_BYTES));

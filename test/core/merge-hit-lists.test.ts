@@ -10,43 +10,36 @@ import {
   hitListOf,
   hitRow,
   inCanonicalOrder,
+  rowsOnServers,
 } from './hit-rows.js';
 
 describe('merging the hit lists of shard servers', () => {
   it('gives what one shard server holding everything would give, however the hits are spread', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(hitRow, fc.nat({ max: 4 })), { maxLength: 60 }),
-        fc.integer({ min: 1, max: 80 }),
-        (spread, k) => {
-          const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
-          // each server returns its own best k, as over the wire
-          const lists = [0, 1, 2, 3, 4].map((server) =>
-            hitListOf(inCanonicalOrder(ofServer(server)).slice(0, k)),
-          );
-          const expected = hitListOf(inCanonicalOrder(spread.map(([row]) => row)).slice(0, k));
-          assert.deepEqual(mergeHitLists(lists, k), expected);
-        },
-      ),
+      fc.property(rowsOnServers(hitRow, 5), fc.integer({ min: 1, max: 80 }), (spread, k) => {
+        const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
+        // each server returns its own best k, as over the wire
+        const lists = [0, 1, 2, 3, 4].map((server) =>
+          hitListOf(inCanonicalOrder(ofServer(server)).slice(0, k)),
+        );
+        const expected = hitListOf(inCanonicalOrder(spread.map(([row]) => row)).slice(0, k));
+        assert.deepEqual(mergeHitLists(lists, k), expected);
+      }),
     );
   });
 
   it('gives the first groups, each by its nearest image, however groups are spread over shard servers', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(groupedRow, fc.nat({ max: 3 })), { maxLength: 60 }),
-        fc.integer({ min: 1, max: 20 }),
-        (spread, k) => {
-          const rows = spread.map(([row]) => row);
-          const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
-          const lists = [0, 1, 2, 3].map((server) =>
-            groupedHitListOf(firstOfGroups(inCanonicalOrder(ofServer(server)), k)),
-          );
-          const expected = firstOfGroups(inCanonicalOrder(rows), k);
-          const merged = mergeHitLists(lists, k);
-          assert.deepEqual(merged, expected.length === 0 ? EMPTY_HIT_LIST : groupedHitListOf(expected));
-        },
-      ),
+      fc.property(rowsOnServers(groupedRow, 4), fc.integer({ min: 1, max: 20 }), (spread, k) => {
+        const rows = spread.map(([row]) => row);
+        const ofServer = (server: number) => spread.filter(([, on]) => on === server).map(([row]) => row);
+        const lists = [0, 1, 2, 3].map((server) =>
+          groupedHitListOf(firstOfGroups(inCanonicalOrder(ofServer(server)), k)),
+        );
+        const expected = firstOfGroups(inCanonicalOrder(rows), k);
+        const merged = mergeHitLists(lists, k);
+        assert.deepEqual(merged, expected.length === 0 ? EMPTY_HIT_LIST : groupedHitListOf(expected));
+      }),
       { numRuns: 500 },
     );
   });
