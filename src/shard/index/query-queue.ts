@@ -26,6 +26,9 @@ const VISITED_WEIGHT = 0.2;
 /** A search of so few rows, microseconds, is over before a thread would have woken up. */
 export const INLINE_ROWS_MAX = 65_536;
 
+/** After so much searching in one turn of the event loop the calling thread leaves the rest to the search threads. */
+const INLINE_MS_PER_TURN_MAX = 4;
+
 export interface QueryQueueOptions {
   /** Queries that may wait. */
   readonly queueLengthMax: number;
@@ -54,11 +57,11 @@ interface Waiting {
  *
  *   search() ──▶ [waiting] ──▶ task of up to 16 queries ──▶ one thread, all partitions
  *
- * A gallery of few rows is searched at once, without a thread, and so is a lone query of a kind that is cheap: a
- * thread round trip costs as much as a small search. For the same reason queries that wait together travel together; an
- * idle thread never waits for company. A large query that is alone is split by partitions over the free threads. Snapshots
- * are taken when a task leaves, not when its queries came: what was applied before search() was called is always seen. At
- * most one task per slot runs, and a slot is a scratch in every segment.
+ * A gallery of few rows is searched at once, without a thread, and so are queries of a kind that is cheap, some
+ * milliseconds of them in a turn: a thread round trip costs as much as a small search. For the same reason queries that
+ * wait together travel together; an idle thread never waits for company. A large query that is alone is split by
+ * partitions over the free threads. Snapshots are taken when a task leaves, not when its queries came: what was applied
+ * before search() was called is always seen. At most one task per slot runs, and a slot is a scratch in every segment.
  */
 export class QueryQueue {
   readonly #pool: WorkerPool<IndexTask, SearchTaskResult>;
@@ -71,7 +74,8 @@ export class QueryQueue {
   /** Codes that queries compare, over codes that there are: small where probing works, 1 where all are scanned. */
   #visitedShare = 1;
   readonly #cost = new QueryCost();
-  #hadLoneQuery = false;
+  /** Searched on the calling thread in this turn of the event loop. */
+  #inlineMs = 0;
   readonly #inline: TaskRunner;
 
   constructor(
@@ -130,16 +134,8 @@ export class QueryQueue {
   #isForCallingThread(query: PreparedQuery, partitions: readonly number[]): boolean {
     if (query.allowed?.count === 0) return true;
     const { inlineRowsMax } = this.#options;
-    if (inlineRowsMax === 0) return false;
-    return this.#isLoneAndCheap(query) || this.#rowsOf(partitions) <= inlineRowsMax;
-  }
-
-  /** One in a turn of the event loop: the second does not wait behind it, and keeps nothing else waiting. */
-  #isLoneAndCheap(query: PreparedQuery): boolean {
-    if (this.#hadLoneQuery || !this.#isIdle() || !this.#cost.isCheap(query)) return false;
-    this.#hadLoneQuery = true;
-    setImmediate(() => (this.#hadLoneQuery = false));
-    return true;
+    if (inlineRowsMax === 0 || this.#inlineMs >= INLINE_MS_PER_TURN_MAX) return false;
+    return this.#cost.isCheap(query) || this.#rowsOf(partitions) <= inlineRowsMax;
   }
 
   #rowsOf(partitions: readonly number[]): number {
@@ -156,6 +152,8 @@ export class QueryQueue {
     const snapshots = this.#snapshotsOf(partitions);
     const { entries, elapsedMs } = this.#inline.runOne(query, snapshots, this.#options.inlineSlot);
     this.#cost.record(query, elapsedMs);
+    if (this.#inlineMs === 0) setImmediate(() => (this.#inlineMs = 0));
+    this.#inlineMs += elapsedMs;
     return unpackHits(entries, 0, entries.length / ENTRY_BYTES);
   }
 

@@ -236,6 +236,29 @@ describe('the queue of the index', () => {
     );
   });
 
+  it('searches on the calling thread for some milliseconds of a turn, and leaves the rest to the search threads', async () => {
+    await withIndex(
+      async (index) => {
+        index.load(0, packRows(someRows(1_000)));
+        for (const turn of ['first', 'second']) {
+          const searches = [index.search(QUERY)];
+          const { runningQueries, queuedQueries } = index.stats();
+          assert.deepEqual(
+            [runningQueries, queuedQueries],
+            [0, 0],
+            `the ${turn} turn begins on the calling thread`,
+          );
+          while (index.stats().runningQueries === 0 && searches.length < 100_000) {
+            searches.push(index.search(QUERY));
+          }
+          assert.equal(index.stats().runningQueries, 1, `the ${turn} turn ends on another thread`);
+          for (const hits of await Promise.all(searches)) assert.equal(hits.count, 10);
+        }
+      },
+      { ...OPTIONS, tuning: {} },
+    );
+  });
+
   it('drops an aborted query and gives its place to another', async () => {
     await withIndex(
       async (index) => {
