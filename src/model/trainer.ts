@@ -52,14 +52,18 @@ export interface StartWeights {
 
 const CALIBRATION_IMAGES = 500;
 
-/** SHA-256 over settings (not the number of iterations, which may grow), start weights and images. */
+/**
+ * SHA-256 over settings, start weights and images. The number of iterations may grow between runs and is left out,
+ * unless learning rates depend on it.
+ */
 export function trainingFingerprint(
   settings: TrainingSettings,
   images: LabelledImages,
   start: StartWeights,
 ): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify({ ...settings, iterations: 0, classNames: images.classNames }));
+  const iterations = settings.learningRateDecay === 'cosine' ? settings.iterations : 0;
+  hash.update(JSON.stringify({ ...settings, iterations, classNames: images.classNames }));
   hash.update(images.labels).update(images.pixels);
   for (const [name, values] of start.weights) hash.update(name).update(values);
   return hash.digest('hex');

@@ -12,7 +12,9 @@ export interface TrainingSettings {
   /** Images in a mini-batch. */
   readonly batchSize: number;
   readonly learningRate: number;
-  /** The learning rate is multiplied by this after every `learningRateStep` iterations. */
+  /** How the learning rate falls, see learningRateAt. */
+  readonly learningRateDecay: 'steps' | 'cosine';
+  /** With 'steps' the learning rate is multiplied by this after every `learningRateStep` iterations. */
   readonly learningRateFactor: number;
   readonly learningRateStep: number;
   readonly momentum: number;
@@ -45,6 +47,7 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   iterations: 2000,
   batchSize: 200,
   learningRate: 0.0003,
+  learningRateDecay: 'steps',
   learningRateFactor: 0.6,
   learningRateStep: 500,
   momentum: 0.9,
@@ -104,9 +107,18 @@ export function resolveTrainingSettings(given: Partial<TrainingSettings>): Train
   return Object.freeze(settings);
 }
 
-/** The learning rate of an iteration, counted from 0: step decay (PAPER.md, "Training"). */
+/**
+ * The learning rate of an iteration, counted from 0:
+ *
+ *   steps    η · factor^⌊iteration / step⌋             (PAPER.md, "Training")
+ *   cosine   η · ½ (1 + cos(π · iteration / iterations))  (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5, one cycle)
+ *
+ * Over eight steps of 0.6 the rate is 0.31 η on average, over a half cosine 0.5 η: it stays high for longer and ends
+ * lower. A half cosine knows where it ends, so a run cannot be made longer afterwards.
+ */
 export function learningRateAt(settings: TrainingSettings, iteration: number): number {
-  return (
-    settings.learningRate * settings.learningRateFactor ** Math.floor(iteration / settings.learningRateStep)
-  );
+  const { learningRate, learningRateDecay, learningRateFactor, learningRateStep, iterations } = settings;
+  return learningRateDecay === 'cosine'
+    ? (learningRate * (1 + Math.cos((Math.PI * iteration) / iterations))) / 2
+    : learningRate * learningRateFactor ** Math.floor(iteration / learningRateStep);
 }

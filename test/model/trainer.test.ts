@@ -7,6 +7,7 @@ import { KinscanError } from '../../src/core/errors.js';
 import { loadModel } from '../../src/model/artefact.js';
 import { trainByLengths } from '../../src/model/train-by-lengths.js';
 import { useTfBackend } from '../../src/model/tf-backend.js';
+import { trainingFingerprint } from '../../src/model/trainer.js';
 import { trainModel, type TrainingReport, type TrainModelOptions } from '../../src/model/train-model.js';
 import type { LabelledImages } from '../../src/model/training-set.js';
 import {
@@ -235,6 +236,28 @@ describe('the settings', () => {
     assert.equal(learningRateAt(settings, 99), 0.001);
     assert.ok(Math.abs(learningRateAt(settings, 100) - 0.0006) < 1e-12);
     assert.ok(Math.abs(learningRateAt(settings, 250) - 0.00036) < 1e-12);
+  });
+
+  it('lower the learning rate along a half cosine', () => {
+    const settings = resolveTrainingSettings({
+      learningRate: 0.001,
+      learningRateDecay: 'cosine',
+      iterations: 100,
+    });
+    assert.equal(learningRateAt(settings, 0), 0.001);
+    assert.ok(Math.abs(learningRateAt(settings, 50) - 0.0005) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(settings, 75) - 0.0005 * (1 - Math.SQRT1_2)) < 1e-12);
+    assert.ok(Math.abs(learningRateAt(settings, 100)) < 1e-12);
+  });
+
+  it('tell runs of different lengths apart where the rate depends on the length', () => {
+    const fingerprint = (given: Partial<TrainingSettings>): string =>
+      trainingFingerprint(resolveTrainingSettings(given), images, { weights: new Map(), carriedBits: 0 });
+    assert.equal(fingerprint({ iterations: 100 }), fingerprint({ iterations: 200 }));
+    assert.notEqual(
+      fingerprint({ learningRateDecay: 'cosine', iterations: 100 }),
+      fingerprint({ learningRateDecay: 'cosine', iterations: 200 }),
+    );
   });
 
   it('take twice the code length as the margin unless told otherwise', () => {

@@ -25,6 +25,7 @@ interface TrainFlags {
   readonly iterations: number;
   readonly batch: number;
   readonly learningRate: number;
+  readonly learningRateDecay: 'steps' | 'cosine';
   readonly learningRateFactor: number;
   readonly learningRateStep: number;
   readonly momentum: number;
@@ -94,6 +95,12 @@ export function registerTrain(program: Command): void {
       defaults.classBalance,
     )
     .option('--learning-rate <r>', 'at the start', number, defaults.learningRate)
+    .option(
+      '--learning-rate-decay <kind>',
+      "how the rate falls: in 'steps', or as a half 'cosine' to 0 at the last iteration",
+      choice('steps', 'cosine'),
+      defaults.learningRateDecay,
+    )
     .option(
       '--learning-rate-factor <f>',
       'what each step multiplies the rate by',
@@ -197,6 +204,7 @@ function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
     iterations: flags.iterations,
     batchSize: flags.batch,
     learningRate: flags.learningRate,
+    learningRateDecay: flags.learningRateDecay,
     learningRateFactor: flags.learningRateFactor,
     learningRateStep: flags.learningRateStep,
     momentum: flags.momentum,

@@ -28,7 +28,9 @@ export interface TrainingBudget {
 export interface MethodChange {
   readonly learningRate?: number;
   /** The paper's network only. */
-  readonly settings?: Partial<Pick<TrainingSettings, 'alpha' | 'margin' | 'pairs' | 'centre'>>;
+  readonly settings?: Partial<
+    Pick<TrainingSettings, 'alpha' | 'margin' | 'pairs' | 'centre' | 'learningRateDecay'>
+  >;
   /** The paper's network only: shorter code lengths to train first, in bits; all stages share the iterations. */
   readonly lengths?: readonly number[];
 }
