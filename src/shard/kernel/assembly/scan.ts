@@ -30,46 +30,97 @@ function meet(s: usize, id: u32, d: u32): u32 {
   return load<u32>(s, PROBED) && !(id & DELTA_FLAG) ? offerNew(s, id, d) : offer(s, id, d);
 }
 
-// Two runs of the column are scanned side by side: at a page's end the processor's prefetching of a run stops, and the
-// two waits for the next page overlap. firstNear1 passes over what is far and meetRun sees to the codes of the round in
-// which it stopped: V8 keeps no local in a register across a call, so the inner loop must be free of calls.
-function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
-  const q = load<u64>(s, QUERY);
-  const half: u32 = ((to - from) >> 1) & ~7;
-  const next = <usize>half << 3;
-  const first = column + (<usize>from << 3);
-  const middle = first + next;
-  for (let p = first; ; p += 64) {
-    p = firstNear1(p, middle, p + next, q, load<u32>(s, THR));
-    if (p >= middle) break;
-    const i = from + <u32>((p - first) >> 3);
-    meetRun(s, p, i, i + 8, flag);
-    meetRun(s, p + next, i + half, i + half + 8, flag);
-  }
-  meetRun(s, middle + next, from + half * 2, to, flag);
+/** Fewer codes than this, 8 pages of 64-bit codes, are scanned in one run. */
+const CODES_IN_RUNS_MIN: u32 = 4096;
+
+// Of each of four runs of codes [from, to); a multiple of eight, 0 where there are few.
+// Many codes are scanned in four runs side by side: at a page's end the processor's prefetching of a run stops, and the
+// waits for the next pages overlap. Of few codes many may be near, and a stop must not cost a look at four runs.
+function runLength(from: u32, to: u32): u32 {
+  return to - from < CODES_IN_RUNS_MIN ? 0 : ((to - from) >> 2) & ~7;
 }
 
-// The first p, in steps of eight codes up to `end`, where one of the eight codes at p or, as far on, at r is near.
-export function firstNear1(p: usize, end: usize, r: usize, q: u64, thr: u32): usize {
+// The runs, then what they leave. firstNearOfRuns1 and firstNear1 pass over what is far and meetRun sees to the codes of
+// the round in which they stopped: V8 keeps no local in a register across a call, so the inner loops must be free of calls.
+function scan1(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
+  const q = load<u64>(s, QUERY);
+  const length = runLength(from, to);
+  const next = <usize>length << 3;
+  const first = column + (<usize>from << 3);
+  for (let p = first, end = first + next; ; p += 64) {
+    p = firstNearOfRuns1(p, end, next, q, load<u32>(s, THR));
+    if (p >= end) break;
+    const i = from + <u32>((p - first) >> 3);
+    for (let run: u32 = 0; run < 4; run++) meetRun(s, p + next * run, i + length * run, i + length * run + 8, flag);
+  }
+  const end = first + (<usize>((to - from) & ~7) << 3);
+  for (let p = first + next * 4; ; p += 64) {
+    p = firstNear1(p, end, q, load<u32>(s, THR));
+    const i = from + <u32>((p - first) >> 3);
+    meetRun(s, p, i, min<u32>(i + 8, to), flag);
+    if (p >= end) break;
+  }
+}
+
+// The first p, in steps of eight codes up to `end`, where one of the eight codes at p, p + next, p + 2 next or p + 3 next
+// is near.
+export function firstNearOfRuns1(p: usize, end: usize, next: usize, q: u64, thr: u32): usize {
+  let r1 = p + next;
+  let r2 = r1 + next;
+  let r3 = r2 + next;
   while (p < end) {
     if (distance1(p, 0, q) <= thr) break;
-    if (distance1(r, 0, q) <= thr) break;
+    if (distance1(r1, 0, q) <= thr) break;
+    if (distance1(r2, 0, q) <= thr) break;
+    if (distance1(r3, 0, q) <= thr) break;
     if (distance1(p, 8, q) <= thr) break;
-    if (distance1(r, 8, q) <= thr) break;
+    if (distance1(r1, 8, q) <= thr) break;
+    if (distance1(r2, 8, q) <= thr) break;
+    if (distance1(r3, 8, q) <= thr) break;
     if (distance1(p, 16, q) <= thr) break;
-    if (distance1(r, 16, q) <= thr) break;
+    if (distance1(r1, 16, q) <= thr) break;
+    if (distance1(r2, 16, q) <= thr) break;
+    if (distance1(r3, 16, q) <= thr) break;
     if (distance1(p, 24, q) <= thr) break;
-    if (distance1(r, 24, q) <= thr) break;
+    if (distance1(r1, 24, q) <= thr) break;
+    if (distance1(r2, 24, q) <= thr) break;
+    if (distance1(r3, 24, q) <= thr) break;
     if (distance1(p, 32, q) <= thr) break;
-    if (distance1(r, 32, q) <= thr) break;
+    if (distance1(r1, 32, q) <= thr) break;
+    if (distance1(r2, 32, q) <= thr) break;
+    if (distance1(r3, 32, q) <= thr) break;
     if (distance1(p, 40, q) <= thr) break;
-    if (distance1(r, 40, q) <= thr) break;
+    if (distance1(r1, 40, q) <= thr) break;
+    if (distance1(r2, 40, q) <= thr) break;
+    if (distance1(r3, 40, q) <= thr) break;
     if (distance1(p, 48, q) <= thr) break;
-    if (distance1(r, 48, q) <= thr) break;
+    if (distance1(r1, 48, q) <= thr) break;
+    if (distance1(r2, 48, q) <= thr) break;
+    if (distance1(r3, 48, q) <= thr) break;
     if (distance1(p, 56, q) <= thr) break;
-    if (distance1(r, 56, q) <= thr) break;
+    if (distance1(r1, 56, q) <= thr) break;
+    if (distance1(r2, 56, q) <= thr) break;
+    if (distance1(r3, 56, q) <= thr) break;
     p += 64;
-    r += 64;
+    r1 += 64;
+    r2 += 64;
+    r3 += 64;
+  }
+  return p;
+}
+
+// The first p, in steps of eight codes up to `end`, where one of the eight codes at p is near.
+export function firstNear1(p: usize, end: usize, q: u64, thr: u32): usize {
+  while (p < end) {
+    if (distance1(p, 0, q) <= thr) break;
+    if (distance1(p, 8, q) <= thr) break;
+    if (distance1(p, 16, q) <= thr) break;
+    if (distance1(p, 24, q) <= thr) break;
+    if (distance1(p, 32, q) <= thr) break;
+    if (distance1(p, 40, q) <= thr) break;
+    if (distance1(p, 48, q) <= thr) break;
+    if (distance1(p, 56, q) <= thr) break;
+    p += 64;
   }
   return p;
 }
@@ -78,41 +129,78 @@ export function firstNear1(p: usize, end: usize, r: usize, q: u64, thr: u32): us
 function scan2(s: usize, column: usize, from: u32, to: u32, flag: u32): void {
   const q0 = load<u64>(s, QUERY);
   const q1 = load<u64>(s, QUERY + 8);
-  const half: u32 = ((to - from) >> 1) & ~3;
-  const next = <usize>half << 4;
+  const length = runLength(from, to);
+  const next = <usize>length << 4;
   const first = column + (<usize>from << 4);
-  const middle = first + next;
-  for (let p = first; ; p += 64) {
-    p = firstNear2(p, middle, p + next, q0, q1, load<u32>(s, THR));
-    if (p >= middle) break;
+  for (let p = first, end = first + next; ; p += 64) {
+    p = firstNearOfRuns2(p, end, next, q0, q1, load<u32>(s, THR));
+    if (p >= end) break;
     const i = from + <u32>((p - first) >> 4);
-    meetRun(s, p, i, i + 4, flag);
-    meetRun(s, p + next, i + half, i + half + 4, flag);
+    for (let run: u32 = 0; run < 4; run++) meetRun(s, p + next * run, i + length * run, i + length * run + 4, flag);
   }
-  meetRun(s, middle + next, from + half * 2, to, flag);
+  const end = first + (<usize>((to - from) & ~3) << 4);
+  for (let p = first + next * 4; ; p += 64) {
+    p = firstNear2(p, end, q0, q1, load<u32>(s, THR));
+    const i = from + <u32>((p - first) >> 4);
+    meetRun(s, p, i, min<u32>(i + 4, to), flag);
+    if (p >= end) break;
+  }
+}
+
+// As firstNearOfRuns1, in steps of four codes.
+export function firstNearOfRuns2(p: usize, end: usize, next: usize, q0: u64, q1: u64, thr: u32): usize {
+  let r1 = p + next;
+  let r2 = r1 + next;
+  let r3 = r2 + next;
+  while (p < end) {
+    if (distance2(p, 0, q0, q1) <= thr) break;
+    if (distance2(r1, 0, q0, q1) <= thr) break;
+    if (distance2(r2, 0, q0, q1) <= thr) break;
+    if (distance2(r3, 0, q0, q1) <= thr) break;
+    if (distance2(p, 16, q0, q1) <= thr) break;
+    if (distance2(r1, 16, q0, q1) <= thr) break;
+    if (distance2(r2, 16, q0, q1) <= thr) break;
+    if (distance2(r3, 16, q0, q1) <= thr) break;
+    if (distance2(p, 32, q0, q1) <= thr) break;
+    if (distance2(r1, 32, q0, q1) <= thr) break;
+    if (distance2(r2, 32, q0, q1) <= thr) break;
+    if (distance2(r3, 32, q0, q1) <= thr) break;
+    if (distance2(p, 48, q0, q1) <= thr) break;
+    if (distance2(r1, 48, q0, q1) <= thr) break;
+    if (distance2(r2, 48, q0, q1) <= thr) break;
+    if (distance2(r3, 48, q0, q1) <= thr) break;
+    p += 64;
+    r1 += 64;
+    r2 += 64;
+    r3 += 64;
+  }
+  return p;
 }
 
 // As firstNear1, in steps of four codes.
-export function firstNear2(p: usize, end: usize, r: usize, q0: u64, q1: u64, thr: u32): usize {
+export function firstNear2(p: usize, end: usize, q0: u64, q1: u64, thr: u32): usize {
   while (p < end) {
     if (distance2(p, 0, q0, q1) <= thr) break;
-    if (distance2(r, 0, q0, q1) <= thr) break;
     if (distance2(p, 16, q0, q1) <= thr) break;
-    if (distance2(r, 16, q0, q1) <= thr) break;
     if (distance2(p, 32, q0, q1) <= thr) break;
-    if (distance2(r, 32, q0, q1) <= thr) break;
     if (distance2(p, 48, q0, q1) <= thr) break;
-    if (distance2(r, 48, q0, q1) <= thr) break;
     p += 64;
-    r += 64;
   }
   return p;
 }
 
 // Meets those of the codes [from, to), the first of which is at p, that are near enough.
 function meetRun(s: usize, p: usize, from: u32, to: u32, flag: u32): void {
-  const bytes = <usize>codeWords << 3;
   let thr = load<u32>(s, THR);
+  if (codeWords == 1) {
+    const q = load<u64>(s, QUERY);
+    for (let i = from; i < to; i++, p += 8) {
+      const d = distance1(p, 0, q);
+      if (d <= thr) thr = meet(s, i | flag, d);
+    }
+    return;
+  }
+  const bytes = <usize>codeWords << 3;
   for (let i = from; i < to; i++, p += bytes) {
     let d: u32 = 0;
     for (let w: usize = 0; w < bytes; w += 8) d += <u32>popcnt<u64>(load<u64>(p + w) ^ load<u64>(s + w, QUERY));
