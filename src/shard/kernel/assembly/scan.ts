@@ -30,8 +30,8 @@ function meet(s: usize, id: u32, d: u32): u32 {
   return load<u32>(s, PROBED) && !(id & DELTA_FLAG) ? offerNew(s, id, d) : offer(s, id, d);
 }
 
-/** Fewer codes than this, 8 pages of 64-bit codes, are scanned in one run. */
-const CODES_IN_RUNS_MIN: u32 = 4096;
+/** Fewer codes than this, 2 pages of 64-bit codes, are scanned in one run. */
+const CODES_IN_RUNS_MIN: u32 = 1024;
 
 // Of each of four runs of codes [from, to); a multiple of eight, 0 where there are few.
 // Many codes are scanned in four runs side by side: at a page's end the processor's prefetching of a run stops, and the
