@@ -10,7 +10,10 @@ import type { FitOptions, ImageSet, Rival, RivalEncoder } from './rival.js';
 import { encodeWith, LEARNING_RATE_STEPS, startingWeights } from './trunk-training.js';
 
 /** How the learning rate starts and falls, for both losses; chosen on held-out images (docs/experiments.md). */
-const RATE = { learningRate: 0.0015, learningRateDecay: 'cosine' } as const satisfies Partial<TrainingSettings>;
+const RATE = {
+  learningRate: 0.0015,
+  learningRateDecay: 'cosine',
+} as const satisfies Partial<TrainingSettings>;
 
 const CITATION =
   'Y. Cai, Y. Li, C. Qiu, J. Ma, X. Gao, Medical Image Retrieval Based on Convolutional Neural Network and Supervised Hashing, IEEE Access 7, 2019';
