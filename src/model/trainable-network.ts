@@ -10,6 +10,11 @@ export interface StepOptions {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /**
+   * A gradient whose L2 norm over all trained parameters is greater is scaled down to it (Pascanu et al., "On the
+   * difficulty of training recurrent neural networks", ICML 2013, algorithm 1); 0 or absent: never.
+   */
+  readonly gradientNormMax?: number;
 }
 
 interface TrainedParameter {
@@ -55,7 +60,8 @@ export class TrainableNetwork {
   }
 
   /**
-   * One step of stochastic gradient descent with momentum: v ← μv − η(g + λw), w ← w + v.
+   * One step of stochastic gradient descent with momentum: v ← μv − η(g + λw), w ← w + v, where g is no longer than
+   * gradientNormMax.
    * The loss lives outside tfjs: its gradient by the embeddings G enters the backward pass as that of Σ embeddings ∘ G.
    * @param layers the layers to train; absent: all but that of the fine code
    */
@@ -76,9 +82,11 @@ export class TrainableNetwork {
         },
         this.#parameters.filter(({ spec }) => isTrained(spec, layers)).map(({ value }) => value),
       );
+      const scale = scaleToNorm(Object.values(grads), options.gradientNormMax ?? 0);
       for (const { spec, value, velocity } of this.#parameters) {
-        const gradient = grads[value.name];
-        if (gradient === undefined) continue;
+        const given = grads[value.name];
+        if (given === undefined) continue;
+        const gradient = scale === 1 ? given : tf.mul(given, scale);
         const decayed =
           spec.role === 'kernel' ? tf.add(gradient, tf.mul(value, options.weightDecay)) : gradient;
         velocity.assign(tf.sub(tf.mul(velocity, options.momentum), tf.mul(decayed, options.learningRate)));
@@ -117,6 +125,14 @@ export class TrainableNetwork {
     const { inputSize } = this.network;
     return tf.tensor4d(images, [count, inputSize, inputSize, 1]);
   }
+}
+
+/** What to multiply gradients by so that their norm over all of them is at most `max`; 1 where max is 0. */
+function scaleToNorm(gradients: readonly tf.Tensor[], max: number): number {
+  if (max === 0) return 1;
+  const squares = gradients.map((gradient) => tf.sum(tf.square(gradient)).dataSync()[0] as number);
+  const norm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+  return norm > max ? max / norm : 1;
 }
 
 function isTrained({ name }: ParameterSpec, layers: readonly string[] | undefined): boolean {

@@ -214,7 +214,7 @@ class TrainingRun {
   }
 
   #step(): void {
-    const { seed, batchSize, pairs, augmentation, momentum, weightDecay } = this.#settings;
+    const { seed, batchSize, pairs, augmentation, momentum, weightDecay, gradientNormMax } = this.#settings;
     const { codeBits } = this.#trainable.network;
     const random = seededRandom(seed, 'batch', this.#iteration);
     const drawn = pairs === 'drawn';
@@ -237,7 +237,8 @@ class TrainingRun {
       this.#loss = value;
       return gradient;
     };
-    this.#trainable.step(pixels, batchSize, gradientOf, { learningRate, momentum, weightDecay });
+    const step = { learningRate, momentum, weightDecay, gradientNormMax };
+    this.#trainable.step(pixels, batchSize, gradientOf, step);
     this.#iteration++;
     this.#observer.iterationDone(this.#iteration, this.#loss, learningRate);
   }

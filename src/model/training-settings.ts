@@ -17,6 +17,10 @@ export interface TrainingSettings {
   /** With 'steps' the learning rate is multiplied by this after every `learningRateStep` iterations. */
   readonly learningRateFactor: number;
   readonly learningRateStep: number;
+  /** Iterations over which the learning rate rises to what its decay says, in even steps; 0 for none. */
+  readonly warmUpIterations: number;
+  /** Greatest norm of a mini-batch's gradient, see StepOptions; 0 for any. */
+  readonly gradientNormMax: number;
   readonly momentum: number;
   /** Added to the gradient of kernels as weightDecay × weight; biases do not decay. */
   readonly weightDecay: number;
@@ -50,6 +54,8 @@ export const DEFAULT_TRAINING_SETTINGS: TrainingSettings = {
   learningRateDecay: 'steps',
   learningRateFactor: 0.6,
   learningRateStep: 500,
+  warmUpIterations: 0,
+  gradientNormMax: 0,
   momentum: 0.9,
   weightDecay: 0.004,
   loss: 'full',
@@ -74,6 +80,8 @@ const RANGES: Partial<Record<keyof TrainingSettings, readonly [min: number, max:
   learningRate: [1e-9, 10],
   learningRateFactor: [0.01, 1],
   learningRateStep: [1, 10_000_000, true],
+  warmUpIterations: [0, 10_000_000, true],
+  gradientNormMax: [0, 1e9],
   momentum: [0, 0.999],
   weightDecay: [0, 1],
   margin: [1e-6, 1e6],
@@ -115,10 +123,16 @@ export function resolveTrainingSettings(given: Partial<TrainingSettings>): Train
  *
  * Over eight steps of 0.6 the rate is 0.31 η on average, over a half cosine 0.5 η: it stays high for longer and ends
  * lower. A half cosine knows where it ends, so a run cannot be made longer afterwards.
+ *
+ * The first `warmUpIterations` have (iteration + 1) / warmUpIterations of that (Goyal et al., "Accurate, Large Minibatch
+ * SGD", 2017, section 2.2).
  */
 export function learningRateAt(settings: TrainingSettings, iteration: number): number {
-  const { learningRate, learningRateDecay, learningRateFactor, learningRateStep, iterations } = settings;
-  return learningRateDecay === 'cosine'
-    ? (learningRate * (1 + Math.cos((Math.PI * iteration) / iterations))) / 2
-    : learningRate * learningRateFactor ** Math.floor(iteration / learningRateStep);
+  const { learningRateDecay, learningRateFactor, learningRateStep, iterations, warmUpIterations } = settings;
+  const decay =
+    learningRateDecay === 'cosine'
+      ? (1 + Math.cos((Math.PI * iteration) / iterations)) / 2
+      : learningRateFactor ** Math.floor(iteration / learningRateStep);
+  const risen = iteration < warmUpIterations ? (iteration + 1) / warmUpIterations : 1;
+  return settings.learningRate * decay * risen;
 }

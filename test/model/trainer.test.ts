@@ -250,6 +250,17 @@ describe('the settings', () => {
     assert.ok(Math.abs(learningRateAt(settings, 100)) < 1e-12);
   });
 
+  it('raise the learning rate over the first iterations', () => {
+    const settings = resolveTrainingSettings({
+      learningRate: 0.001,
+      learningRateStep: 100,
+      warmUpIterations: 4,
+    });
+    const rates = [0, 1, 2, 3, 4, 99, 100].map((iteration) => learningRateAt(settings, iteration));
+    const expected = [0.00025, 0.0005, 0.00075, 0.001, 0.001, 0.001, 0.0006];
+    rates.forEach((rate, i) => assert.ok(Math.abs(rate - (expected[i] as number)) < 1e-12, String(rates)));
+  });
+
   it('tell runs of different lengths apart where the rate depends on the length', () => {
     const fingerprint = (given: Partial<TrainingSettings>): string =>
       trainingFingerprint(resolveTrainingSettings(given), images, { weights: new Map(), carriedBits: 0 });

@@ -26,6 +26,8 @@ interface TrainFlags {
   readonly batch: number;
   readonly learningRate: number;
   readonly learningRateDecay: 'steps' | 'cosine';
+  readonly warmUp: number;
+  readonly clipGradient: number;
   readonly learningRateFactor: number;
   readonly learningRateStep: number;
   readonly momentum: number;
@@ -112,6 +114,18 @@ export function registerTrain(program: Command): void {
       'iterations between steps of the rate',
       number,
       defaults.learningRateStep,
+    )
+    .option(
+      '--warm-up <n>',
+      'iterations over which the rate rises; 0 for none',
+      number,
+      defaults.warmUpIterations,
+    )
+    .option(
+      '--clip-gradient <norm>',
+      'greatest norm of a gradient; 0 for any',
+      number,
+      defaults.gradientNormMax,
     )
     .option('--momentum <m>', '', number, defaults.momentum)
     .option('--weight-decay <d>', '', number, defaults.weightDecay);
@@ -207,6 +221,8 @@ function settingsOf(flags: TrainFlags): Partial<TrainingSettings> {
     learningRateDecay: flags.learningRateDecay,
     learningRateFactor: flags.learningRateFactor,
     learningRateStep: flags.learningRateStep,
+    warmUpIterations: flags.warmUp,
+    gradientNormMax: flags.clipGradient,
     momentum: flags.momentum,
     weightDecay: flags.weightDecay,
     loss: flags.loss,

@@ -5,7 +5,7 @@ import { trainOnTrunk } from './trunk-training.js';
 const HYPER_PARAMETERS = {
   /** Sweeps of coordinate descent over all entries of the codes. */
   sweeps: 5,
-  learningRate: 0.0001,
+  learningRate: 0.001,
 } as const;
 
 /**

@@ -8,7 +8,7 @@ const HYPER_PARAMETERS = {
   /** Outputs beyond 0.5 +- epsilon count as 0 or 1. */
   epsilon: 0.4,
   margin: 1,
-  learningRate: 0.0001,
+  learningRate: 0.0003,
 } as const;
 
 /** One image, one of its class and one of another, as positions in a mini-batch. */

@@ -29,7 +29,10 @@ export interface MethodChange {
   readonly learningRate?: number;
   /** The paper's network only. */
   readonly settings?: Partial<
-    Pick<TrainingSettings, 'alpha' | 'margin' | 'pairs' | 'centre' | 'learningRateDecay'>
+    Pick<
+      TrainingSettings,
+      'alpha' | 'margin' | 'pairs' | 'centre' | 'learningRateDecay' | 'warmUpIterations' | 'gradientNormMax'
+    >
   >;
   /** The paper's network only: shorter code lengths to train first, in bits; all stages share the iterations. */
   readonly lengths?: readonly number[];

@@ -7,12 +7,18 @@ import type { LabelledImages, Standardisation } from '../../model/training-set.j
 import { resolveTrainingSettings, type TrainingSettings } from '../../model/training-settings.js';
 import { carryOverWeights, type Weights } from '../../model/weights.js';
 import type { FitOptions, ImageSet, Rival, RivalEncoder } from './rival.js';
-import { encodeWith, LEARNING_RATE_STEPS, startingWeights } from './trunk-training.js';
+import { encodeWith, startingWeights } from './trunk-training.js';
 
-/** How the learning rate starts and falls, for both losses; chosen on held-out images (docs/experiments.md). */
-const RATE = {
-  learningRate: 0.0015,
+/** Where a measurement has the rate fall in steps: parts of the budget, each with 0.6 times the rate of the one before. */
+const LEARNING_RATE_STEPS = 8;
+/** The learning rate at its highest for each loss; chosen on held-out images (docs/experiments.md). */
+const LEARNING_RATES: Readonly<Record<LossName, number>> = { full: 0.007, plain: 0.003 };
+
+/** What keeps a training steady at such rates, for both losses. */
+const STEADINESS = {
   learningRateDecay: 'cosine',
+  warmUpIterations: 50,
+  gradientNormMax: 10,
 } as const satisfies Partial<TrainingSettings>;
 
 const CITATION =
@@ -36,7 +42,8 @@ function siamese(loss: LossName, name: string, title: string): Rival {
       loss,
       margin: '2 x codeBits',
       alpha: loss === 'full' ? settings.alpha : 0,
-      ...RATE,
+      learningRate: LEARNING_RATES[loss],
+      ...STEADINESS,
       momentum: settings.momentum,
       weightDecay: settings.weightDecay,
       pairs: settings.pairs,
@@ -109,8 +116,8 @@ function settingsOf(
     inputSize,
     iterations,
     batchSize: budget.batchSize,
-    learningRate: change?.learningRate ?? RATE.learningRate,
-    learningRateDecay: RATE.learningRateDecay,
+    learningRate: change?.learningRate ?? LEARNING_RATES[loss],
+    ...STEADINESS,
     learningRateStep: Math.max(1, Math.ceil(iterations / LEARNING_RATE_STEPS)),
     augmentation: budget.augmentation,
     loss,

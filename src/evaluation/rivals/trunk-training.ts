@@ -5,7 +5,7 @@ import { seededRandom } from '../../model/seeded-random.js';
 import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
 import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
-import { DEFAULT_TRAINING_SETTINGS } from '../../model/training-settings.js';
+import { DEFAULT_TRAINING_SETTINGS, learningRateAt } from '../../model/training-settings.js';
 import { scaledInitialWeights } from '../../model/scale-initial-layers.js';
 import { initialWeights, type Weights } from '../../model/weights.js';
 import { HashHead, type HeadWiring } from './hash-head.js';
@@ -31,9 +31,7 @@ export interface TrunkMethod {
   readonly lossGradient: (batch: HeadBatch) => Float64Array;
 }
 
-const { momentum, weightDecay, learningRateFactor } = DEFAULT_TRAINING_SETTINGS;
-/** Parts of the budget, each with a learning rate of 0.6 times the one before. */
-export const LEARNING_RATE_STEPS = 8;
+const { momentum, weightDecay } = DEFAULT_TRAINING_SETTINGS;
 const ENCODE_BATCH = 100;
 /** As many as our own hash layer is calibrated on. */
 const CALIBRATION_IMAGES = 500;
@@ -58,8 +56,8 @@ function allRows({ labels }: LabelledImages): Uint32Array {
 
 /**
  * Trains a deep rival: the convolutional trunk of the paper's branch (up to the 500 units of fc1) with the rival's own
- * head and loss on top. Sampling of batches, momentum, weight decay, initialisation and the decay of the learning rate
- * are those of our own training, and so is the number of iterations.
+ * head and loss on top. Sampling of batches, momentum, weight decay, initialisation and the half cosine of the learning
+ * rate are those of our own training, and so is the number of iterations.
  *
  *   images -> conv1..conv3, fc1 (tfjs) -> activations [n, 500] -> head (plain code) -> outputs [n, k] -> loss
  *          <- gradient by activations  <-                        <- gradient by outputs
@@ -88,7 +86,12 @@ export async function trainTrunkAndHead(
   const { images } = training;
   const { codeBits, seed, budget, onProgress } = options;
   const { augmentation } = budget;
-  const firstRate = options.change?.learningRate ?? method.learningRate;
+  const rate = {
+    ...DEFAULT_TRAINING_SETTINGS,
+    iterations: budget.iterations,
+    learningRate: options.change?.learningRate ?? method.learningRate,
+    learningRateDecay: 'cosine',
+  } as const;
   const everything = allRows(images);
   const standardisation = standardisationOf(images, everything);
   const network = trunkOf(images.inputSize);
@@ -107,9 +110,7 @@ export async function trainTrunkAndHead(
     const random = seededRandom(seed, 'batch', iteration);
     const rows = sampler.drawImages(budget.batchSize, random);
     const labels = Uint16Array.from(rows, (row) => images.labels[row] as number);
-    const reductions = Math.floor((iteration * LEARNING_RATE_STEPS) / budget.iterations);
-    const learningRate = firstRate * learningRateFactor ** reductions;
-    const step = { learningRate, momentum, weightDecay };
+    const step = { learningRate: learningRateAt(rate, iteration), momentum, weightDecay };
     const gradientByActivations = (activations: Float32Array): Float32Array => {
       const outputs = head.forward(activations, rows.length);
       const slopes = method.lossGradient({ rows, labels, outputs, random });
