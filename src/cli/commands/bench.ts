@@ -16,6 +16,7 @@ export function registerBench(program: Command): void {
   registerSearchBench(command);
   registerPathBench(command);
   registerRestartBench(command);
+  registerTrainingCopy(command);
 }
 
 interface IngestBenchFlags {
@@ -214,6 +215,35 @@ function registerRestartBench(bench: Command): void {
       const { n: rows, bits: codeBits, fineBits: fineCodeBits, ...others } = flags;
       const result = await runRestartBench({ ...others, rows, codeBits, fineCodeBits, onStage: note });
       show({ ...result, processor: processor() }, flags.json === true);
+    });
+}
+
+interface TrainingCopyFlags {
+  readonly data: string;
+  readonly out: string;
+  readonly queries: number;
+  readonly database?: number;
+  readonly seed: number;
+  readonly seeds: number;
+  readonly json?: boolean;
+}
+
+function registerTrainingCopy(bench: Command): void {
+  bench
+    .command('training-copy')
+    .description(
+      'write what bench/training-copy.py reads: it trains many seeds of the experiments on a GPU, in PyTorch',
+    )
+    .requiredOption('--data <dir>', 'folders <class>/<image>, or train/ and test/ of them')
+    .requiredOption('--out <dir>', 'folder for the files')
+    .option('--queries <n>', 'images that are queries', wholeNumber(1, 1_000_000), 1_000)
+    .option('--database <n>', 'gallery and queries together; all if absent', wholeNumber(2, 10_000_000))
+    .option('--seed <n>', 'of the split', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option('--seeds <n>', 'networks of each kind that will be trained', wholeNumber(1, 1_000), 12)
+    .addOption(jsonOption())
+    .action(async ({ json, ...flags }: TrainingCopyFlags) => {
+      const { writeTrainingCopy } = await import('../../../bench/training-copy.js');
+      show(await writeTrainingCopy(flags), json === true);
     });
 }
 

@@ -95,7 +95,40 @@ export function registerTrain(program: Command): void {
       'classes are drawn in proportion to size^p: 1 as they are, 0 evenly',
       number,
       defaults.classBalance,
+    );
+  addStepOptions(command);
+  addAugmentationOptions(command)
+    .option(
+      '--validation <share>',
+      'share of every class held out to choose the best weights by',
+      number,
+      defaults.validationShare,
     )
+    .option('--validate-every <n>', 'iterations between validations', number, defaults.validationEvery)
+    .option(
+      '--patience <n>',
+      'stop after this many validations without gain; 0 never',
+      number,
+      defaults.patience,
+    )
+    .option('--checkpoint-every <n>', 'iterations between checkpoints', number, defaults.checkpointEvery)
+    .option(
+      '--settle <n>',
+      'then mini-batches of the last layers alone, so that small changes keep their code; 0 for none',
+      number,
+      defaults.settleIterations,
+    )
+    .option('--seed <n>', 'decides initial weights, split and batches', number, defaults.seed)
+    .option('--from <dir>', 'start from the layers of this model; a longer code widens its hash layer')
+    .option('--resume', 'go on from the checkpoint in --out')
+    .option('--json', 'print the final metrics as one JSON document')
+    .action(runTrain);
+}
+
+/** `--learning-rate` and what it does over time, `--clip-gradient`, `--momentum`, `--weight-decay`. */
+function addStepOptions(command: Command): Command {
+  const defaults = DEFAULT_TRAINING_SETTINGS;
+  return command
     .option('--learning-rate <r>', 'at the start', number, defaults.learningRate)
     .option(
       '--learning-rate-decay <kind>',
@@ -129,32 +162,6 @@ export function registerTrain(program: Command): void {
     )
     .option('--momentum <m>', '', number, defaults.momentum)
     .option('--weight-decay <d>', '', number, defaults.weightDecay);
-  addAugmentationOptions(command)
-    .option(
-      '--validation <share>',
-      'share of every class held out to choose the best weights by',
-      number,
-      defaults.validationShare,
-    )
-    .option('--validate-every <n>', 'iterations between validations', number, defaults.validationEvery)
-    .option(
-      '--patience <n>',
-      'stop after this many validations without gain; 0 never',
-      number,
-      defaults.patience,
-    )
-    .option('--checkpoint-every <n>', 'iterations between checkpoints', number, defaults.checkpointEvery)
-    .option(
-      '--settle <n>',
-      'then mini-batches of the last layers alone, so that small changes keep their code; 0 for none',
-      number,
-      defaults.settleIterations,
-    )
-    .option('--seed <n>', 'decides initial weights, split and batches', number, defaults.seed)
-    .option('--from <dir>', 'start from the layers of this model; a longer code widens its hash layer')
-    .option('--resume', 'go on from the checkpoint in --out')
-    .option('--json', 'print the final metrics as one JSON document')
-    .action(runTrain);
 }
 
 /** `--rotate`, `--shift`, `--scale`, `--intensity`, `--noise`. */
