@@ -62,11 +62,11 @@ class ImageSets:
     def standardised(self, images):
         return (images - self.mean) / self.deviation
 
-    def draw(self, count, generator):
-        """Rows of the gallery: a class in proportion to the root of its size, its images evenly."""
+    def draw(self, count, generator, without=None):
+        """Rows of the gallery: a class in proportion to the root of its size, its images evenly; one class never."""
         labels = self.gallery_labels.cpu().numpy()
         members = [np.flatnonzero(labels == label) for label in range(self.classes)]
-        chances = np.array([len(rows) ** 0.5 for rows in members])
+        chances = np.array([0 if label == without else len(rows) ** 0.5 for label, rows in enumerate(members)])
         drawn = generator.choice(self.classes, count, p=chances / chances.sum())
         return torch.tensor([members[label][int(generator.random() * len(members[label]))] for label in drawn], device=device)
 
@@ -114,8 +114,11 @@ class Training:
         self.sets, self.seed, self.bits, self.options = sets, seed, bits, options
         generator = np.random.default_rng([seed, bits])
         iterations, batch = options.iterations, options.batch
-        self.batches = sets.draw(iterations * batch, generator).reshape(iterations, batch)
-        scaling, self.calibration = sets.draw(SCALING_IMAGES, generator), sets.draw(CALIBRATION_IMAGES, generator)
+        rows = [
+            sets.draw(count, generator, options.without)
+            for count in (iterations * batch, SCALING_IMAGES, CALIBRATION_IMAGES)
+        ]
+        self.batches, scaling, self.calibration = rows[0].reshape(iterations, batch), rows[1], rows[2]
         weights, self.mask = start_weights(generator, bits, options.method == "dnnh")
         self._scale(weights, sets.standardised(sets.gallery[scaling]))
         self._calibrate(weights, sets.standardised(sets.gallery[self.calibration]))
@@ -243,9 +246,11 @@ class Training:
         loss = self.losses[-100:].mean().item()
         if not np.isfinite(loss):
             return {"diverged": True}
-        sets = self.sets
+        sets, without = self.sets, self.options.without
+        asked = slice(None) if without is None else sets.query_labels == without
         shift = self._encode(sets.gallery[self.calibration]).mean(0) if self.options.method in ("full", "plain") else 0
-        scores = score(self._encode(sets.gallery) - shift, sets.gallery_labels, self._encode(sets.queries) - shift, sets.query_labels)
+        gallery, queries = self._encode(sets.gallery) - shift, self._encode(sets.queries[asked]) - shift
+        scores = score(gallery, sets.gallery_labels, queries, sets.query_labels[asked])
         return {**scores, "loss": loss}
 
     def _encode(self, images):
@@ -304,6 +309,7 @@ def parse():
     parser.add_argument("--iterations", type=int, default=1600, help=f"mini-batches, a multiple of {ITERATIONS_A_GRAPH}")
     parser.add_argument("--batch", type=int, default=100, help="images in a mini-batch")
     parser.add_argument("--mirror", action="store_true", help="turn half of the images left to right")
+    parser.add_argument("--without", type=int, help="number of a class to leave out of the training and to query with")
     parser.add_argument("--out", help="append a JSON document a network to this file")
     options = parser.parse_args()
     if options.iterations < ITERATIONS_A_GRAPH or options.iterations % ITERATIONS_A_GRAPH:
