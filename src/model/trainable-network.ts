@@ -15,6 +15,11 @@ export interface StepOptions {
    * difficulty of training recurrent neural networks", ICML 2013, algorithm 1); 0 or absent: never.
    */
   readonly gradientNormMax?: number;
+  /**
+   * The squared norm of the gradient by parameters of the same loss that are not this network's; it counts towards
+   * gradientNormMax. Asked for after the gradient by the embeddings.
+   */
+  readonly squaredNormOutside?: () => number;
 }
 
 interface TrainedParameter {
@@ -64,6 +69,7 @@ export class TrainableNetwork {
    * gradientNormMax.
    * The loss lives outside tfjs: its gradient by the embeddings G enters the backward pass as that of Σ embeddings ∘ G.
    * @param layers the layers to train; absent: all but that of the fine code
+   * @returns what gradients were multiplied by, 1 where none was too long
    */
   step(
     images: Float32Array,
@@ -71,7 +77,9 @@ export class TrainableNetwork {
     embeddingGradient: EmbeddingGradient,
     options: StepOptions,
     layers?: readonly string[],
-  ): void {
+  ): number {
+    const { gradientNormMax = 0, squaredNormOutside } = options;
+    let scale = 1;
     tf.tidy(() => {
       const input = this.#imageTensor(images, count);
       const { grads } = tf.variableGrads(
@@ -82,7 +90,10 @@ export class TrainableNetwork {
         },
         this.#parameters.filter(({ spec }) => isTrained(spec, layers)).map(({ value }) => value),
       );
-      const scale = scaleToNorm(Object.values(grads), options.gradientNormMax ?? 0);
+      if (gradientNormMax > 0) {
+        const squaredNorm = squaredNormOf(Object.values(grads)) + (squaredNormOutside?.() ?? 0);
+        scale = Math.min(1, gradientNormMax / Math.sqrt(squaredNorm));
+      }
       for (const { spec, value, velocity } of this.#parameters) {
         const given = grads[value.name];
         if (given === undefined) continue;
@@ -93,6 +104,7 @@ export class TrainableNetwork {
         value.assign(tf.add(value, velocity));
       }
     });
+    return scale;
   }
 
   /** Adds to every unit of a layer's bias; its momentum stays. */
@@ -127,12 +139,9 @@ export class TrainableNetwork {
   }
 }
 
-/** What to multiply gradients by so that their norm over all of them is at most `max`; 1 where max is 0. */
-function scaleToNorm(gradients: readonly tf.Tensor[], max: number): number {
-  if (max === 0) return 1;
+function squaredNormOf(gradients: readonly tf.Tensor[]): number {
   const squares = gradients.map((gradient) => tf.sum(tf.square(gradient)).dataSync()[0] as number);
-  const norm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
-  return norm > max ? max / norm : 1;
+  return squares.reduce((sum, square) => sum + square, 0);
 }
 
 function isTrained({ name }: ParameterSpec, layers: readonly string[] | undefined): boolean {

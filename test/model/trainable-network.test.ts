@@ -57,6 +57,16 @@ describe('a step of training', () => {
     assert.deepEqual(changeOf({ gradientNormMax: 0 }), whole);
   });
 
+  it('counts what the gradient has outside of the network, and says how much it scaled', () => {
+    const norm = normOf(changeOf({}));
+    const trainable = new TrainableNetwork(network, start);
+    const options = { learningRate: 1, momentum: 0, weightDecay: 0, gradientNormMax: norm };
+    const slope = (embeddings: Float32Array) => embeddings.map((_, i) => (i % 3) - 1);
+    const outside = { squaredNormOutside: () => 3 * norm ** 2 };
+    assert.ok(Math.abs(trainable.step(pixels, IMAGES, slope, { ...options, ...outside }) - 0.5) < 1e-4);
+    trainable.close();
+  });
+
   it('does not count the decay of the weights as gradient', () => {
     const plain = changeOf({ gradientNormMax: 1e-3 });
     const decayed = changeOf({ gradientNormMax: 1e-3, weightDecay: 0.5 });

@@ -42,9 +42,9 @@ const AGAINST_DEEP = ['kinscan', 'dnnh', 'plain', 'cnnh', 'dh'];
 
 /** Learning rates that each deep method is tried with. */
 const RATES: Readonly<Record<string, readonly number[]>> = {
-  dh: [0.0000001, 0.0000003, 0.000001, 0.00001],
+  dh: [0.0000001, 0.000001, 0.00001, 0.0001],
   dnnh: [0.0001, 0.0003, 0.001, 0.003],
-  cnnh: [0.0003, 0.001, 0.0015, 0.003],
+  cnnh: [0.001, 0.002, 0.004, 0.007],
   kinscan: [0.002, 0.003, 0.005, 0.007],
   plain: [0.002, 0.003, 0.005, 0.007],
 };

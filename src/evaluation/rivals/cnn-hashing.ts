@@ -1,11 +1,12 @@
 import { Random } from '../../core/random.js';
 import type { Rival } from './rival.js';
-import { trainOnTrunk } from './trunk-training.js';
+import { STEADINESS, trainOnTrunk } from './trunk-training.js';
 
 const HYPER_PARAMETERS = {
   /** Sweeps of coordinate descent over all entries of the codes. */
   sweeps: 5,
-  learningRate: 0.001,
+  learningRate: 0.004,
+  ...STEADINESS,
 } as const;
 
 /**
@@ -30,6 +31,7 @@ export const cnnHashing: Rival = {
     return trainOnTrunk(training, options, {
       wiring: 'dense',
       learningRate: HYPER_PARAMETERS.learningRate,
+      steady: true,
       orthogonality: 0,
       lossGradient: ({ outputs, rows }) =>
         outputs.map((output, at) => {

@@ -1,5 +1,5 @@
 import type { Rival } from './rival.js';
-import { trainOnTrunk } from './trunk-training.js';
+import { STEADINESS, trainOnTrunk } from './trunk-training.js';
 
 const HYPER_PARAMETERS = {
   /** Weight of the variance terms. */
@@ -8,7 +8,8 @@ const HYPER_PARAMETERS = {
   alpha: 1,
   /** Weight of orthogonality of the hash layer. */
   lambda2: 0.001,
-  learningRate: 0.0000001,
+  learningRate: 0.000001,
+  ...STEADINESS,
 } as const;
 
 /**
@@ -33,6 +34,7 @@ export const deepHashing: Rival = {
     trainOnTrunk(training, options, {
       wiring: 'dense',
       learningRate: HYPER_PARAMETERS.learningRate,
+      steady: true,
       orthogonality: HYPER_PARAMETERS.lambda2,
       lossGradient: ({ outputs, labels }) => deepHashingLoss(outputs, labels).gradient,
     }),

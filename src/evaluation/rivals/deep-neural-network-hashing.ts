@@ -39,6 +39,7 @@ export const deepNeuralNetworkHashing: Rival = {
     trainOnTrunk(training, options, {
       wiring: 'divided',
       learningRate: HYPER_PARAMETERS.learningRate,
+      steady: false,
       orthogonality: 0,
       lossGradient: ({ outputs, labels, random }) =>
         tripletLoss(outputs, options.codeBits, drawTriplets(labels, random)).gradient,

@@ -4,6 +4,18 @@ import type { StepOptions } from '../../model/trainable-network.js';
 /** Which inputs an output sees: all of them, or its own slice only (DNNH's divide-and-encode module). */
 export type HeadWiring = 'dense' | 'divided';
 
+/** By the weights, shape [codeBits, units], and by the biases, shape [codeBits]. */
+export interface HeadGradient {
+  readonly weights: Float64Array;
+  readonly biases: Float64Array;
+}
+
+export function squaredNormOf({ weights, biases }: HeadGradient): number {
+  let sum = 0;
+  for (const values of [weights, biases]) for (const value of values) sum += value * value;
+  return sum;
+}
+
 /**
  * The hash layer on top of the trunk, in plain code and double precision: a linear map from the trunk's units to
  * codeBits outputs, with the gradients and the momentum of its own weights.
@@ -100,41 +112,52 @@ export class HashHead {
   }
 
   /**
-   * One step of stochastic gradient descent with momentum, as TrainableNetwork does it.
+   * The gradient by the head's own weights and biases.
    * @param orthogonality weight of 1/4 ||W W' - I||^2, whose gradient is (W W' - I) W
    */
-  step(
+  gradient(
     activations: Float32Array,
     outputGradient: Float64Array,
     count: number,
-    options: StepOptions,
     orthogonality: number,
-  ): void {
+  ): HeadGradient {
     const { units, codeBits } = this;
+    const weights = new Float64Array(units * codeBits);
+    const biases = new Float64Array(codeBits);
     const penalty = orthogonality > 0 ? this.#orthogonalityGradient() : undefined;
     for (let j = 0; j < codeBits; j++) {
       const [start, end] = this.#ranges[j] as readonly [number, number];
-      const slopes = new Float64Array(units);
-      let biasSlope = 0;
       for (let n = 0; n < count; n++) {
         const slope = outputGradient[n * codeBits + j] as number;
-        biasSlope += slope;
+        biases[j] = (biases[j] as number) + slope;
         for (let i = start; i < end; i++) {
-          slopes[i] = (slopes[i] as number) + slope * (activations[n * units + i] as number);
+          const at = j * units + i;
+          weights[at] = (weights[at] as number) + slope * (activations[n * units + i] as number);
         }
       }
-      for (let i = start; i < end; i++) {
-        const at = j * units + i;
+      if (penalty === undefined) continue;
+      for (let at = j * units + start; at < j * units + end; at++) {
+        weights[at] = (weights[at] as number) + orthogonality * (penalty[at] as number);
+      }
+    }
+    return { weights, biases };
+  }
+
+  /** One step of stochastic gradient descent with momentum, as TrainableNetwork does it, by `scale` times the gradient. */
+  step({ weights, biases }: HeadGradient, scale: number, options: StepOptions): void {
+    const { units, codeBits } = this;
+    const { momentum, learningRate, weightDecay } = options;
+    for (let j = 0; j < codeBits; j++) {
+      const [start, end] = this.#ranges[j] as readonly [number, number];
+      for (let at = j * units + start; at < j * units + end; at++) {
         const weight = this.#weights[at] as number;
-        const pull = penalty === undefined ? 0 : orthogonality * (penalty[at] as number);
-        const gradient = (slopes[i] as number) + pull + options.weightDecay * weight;
-        const velocity =
-          options.momentum * (this.#weightVelocities[at] as number) - options.learningRate * gradient;
+        const slope = scale * (weights[at] as number) + weightDecay * weight;
+        const velocity = momentum * (this.#weightVelocities[at] as number) - learningRate * slope;
         this.#weightVelocities[at] = velocity;
         this.#weights[at] = weight + velocity;
       }
-      const velocity =
-        options.momentum * (this.#biasVelocities[j] as number) - options.learningRate * biasSlope;
+      const slope = scale * (biases[j] as number);
+      const velocity = momentum * (this.#biasVelocities[j] as number) - learningRate * slope;
       this.#biasVelocities[j] = velocity;
       this.#biases[j] = (this.#biases[j] as number) + velocity;
     }

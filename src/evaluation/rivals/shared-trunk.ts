@@ -40,6 +40,7 @@ export async function sharedTrunk(
     {
       wiring: 'dense',
       learningRate: LEARNING_RATE,
+      steady: false,
       orthogonality: 0,
       lossGradient: ({ outputs, labels }) => crossEntropy(outputs, labels).gradient,
     },

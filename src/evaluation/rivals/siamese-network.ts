@@ -7,19 +7,14 @@ import type { LabelledImages, Standardisation } from '../../model/training-set.j
 import { resolveTrainingSettings, type TrainingSettings } from '../../model/training-settings.js';
 import { carryOverWeights, type Weights } from '../../model/weights.js';
 import type { FitOptions, ImageSet, Rival, RivalEncoder } from './rival.js';
-import { encodeWith, startingWeights } from './trunk-training.js';
+import { encodeWith, startingWeights, STEADINESS } from './trunk-training.js';
 
 /** Where a measurement has the rate fall in steps: parts of the budget, each with 0.6 times the rate of the one before. */
 const LEARNING_RATE_STEPS = 8;
 /** The learning rate at its highest for each loss; chosen on held-out images (docs/experiments.md). */
 const LEARNING_RATES: Readonly<Record<LossName, number>> = { full: 0.007, plain: 0.003 };
 
-/** What keeps a training steady at such rates, for both losses. */
-const STEADINESS = {
-  learningRateDecay: 'cosine',
-  warmUpIterations: 50,
-  gradientNormMax: 10,
-} as const satisfies Partial<TrainingSettings>;
+const RATE = { learningRateDecay: 'cosine', ...STEADINESS } as const satisfies Partial<TrainingSettings>;
 
 const CITATION =
   'Y. Cai, Y. Li, C. Qiu, J. Ma, X. Gao, Medical Image Retrieval Based on Convolutional Neural Network and Supervised Hashing, IEEE Access 7, 2019';
@@ -43,7 +38,7 @@ function siamese(loss: LossName, name: string, title: string): Rival {
       margin: '2 x codeBits',
       alpha: loss === 'full' ? settings.alpha : 0,
       learningRate: LEARNING_RATES[loss],
-      ...STEADINESS,
+      ...RATE,
       momentum: settings.momentum,
       weightDecay: settings.weightDecay,
       pairs: settings.pairs,
@@ -117,7 +112,7 @@ function settingsOf(
     iterations,
     batchSize: budget.batchSize,
     learningRate: change?.learningRate ?? LEARNING_RATES[loss],
-    ...STEADINESS,
+    ...RATE,
     learningRateStep: Math.max(1, Math.ceil(iterations / LEARNING_RATE_STEPS)),
     augmentation: budget.augmentation,
     loss,

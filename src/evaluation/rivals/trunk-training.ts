@@ -5,10 +5,14 @@ import { seededRandom } from '../../model/seeded-random.js';
 import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
 import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
-import { DEFAULT_TRAINING_SETTINGS, learningRateAt } from '../../model/training-settings.js';
+import {
+  DEFAULT_TRAINING_SETTINGS,
+  learningRateAt,
+  type TrainingSettings,
+} from '../../model/training-settings.js';
 import { scaledInitialWeights } from '../../model/scale-initial-layers.js';
 import { initialWeights, type Weights } from '../../model/weights.js';
-import { HashHead, type HeadWiring } from './hash-head.js';
+import { HashHead, squaredNormOf, type HeadGradient, type HeadWiring } from './hash-head.js';
 import { imageCount, type FitOptions, type ImageSet, type RivalEncoder } from './rival.js';
 
 /** The images of a mini-batch and the head's outputs for them. */
@@ -24,12 +28,21 @@ export interface HeadBatch {
 
 export interface TrunkMethod {
   readonly wiring: HeadWiring;
+  /** At its highest; it falls along a half cosine. */
   readonly learningRate: number;
-  /** See HashHead.step. */
+  /** Whether STEADINESS is of use: on held-out images it was to all but DNNH (docs/experiments.md). */
+  readonly steady: boolean;
+  /** See HashHead.gradient. */
   readonly orthogonality: number;
   /** The gradient of the method's loss, a mean over images, by the outputs: shape [rows.length, codeBits]. */
   readonly lossGradient: (batch: HeadBatch) => Float64Array;
 }
+
+/** What lets a network train at rates that its first mini-batches would not bear. */
+export const STEADINESS = {
+  warmUpIterations: 50,
+  gradientNormMax: 10,
+} as const satisfies Partial<TrainingSettings>;
 
 const { momentum, weightDecay } = DEFAULT_TRAINING_SETTINGS;
 const ENCODE_BATCH = 100;
@@ -86,8 +99,9 @@ export async function trainTrunkAndHead(
   const { images } = training;
   const { codeBits, seed, budget, onProgress } = options;
   const { augmentation } = budget;
-  const rate = {
+  const settings = {
     ...DEFAULT_TRAINING_SETTINGS,
+    ...(method.steady ? STEADINESS : {}),
     iterations: budget.iterations,
     learningRate: options.change?.learningRate ?? method.learningRate,
     learningRateDecay: 'cosine',
@@ -110,16 +124,21 @@ export async function trainTrunkAndHead(
     const random = seededRandom(seed, 'batch', iteration);
     const rows = sampler.drawImages(budget.batchSize, random);
     const labels = Uint16Array.from(rows, (row) => images.labels[row] as number);
-    const step = { learningRate: learningRateAt(rate, iteration), momentum, weightDecay };
+    const step = { learningRate: learningRateAt(settings, iteration), momentum, weightDecay };
+    // until the forward pass has come to the head
+    let headGradient: HeadGradient = { weights: new Float64Array(), biases: new Float64Array() };
     const gradientByActivations = (activations: Float32Array): Float32Array => {
       const outputs = head.forward(activations, rows.length);
       const slopes = method.lossGradient({ rows, labels, outputs, random });
-      const gradient = head.backward(slopes, rows.length);
-      head.step(activations, slopes, rows.length, step, method.orthogonality);
-      return gradient;
+      headGradient = head.gradient(activations, slopes, rows.length, method.orthogonality);
+      return head.backward(slopes, rows.length);
     };
     const pixels = standardisedBatch(images, rows, standardisation, { augmentation, random });
-    trunk.step(pixels, rows.length, gradientByActivations, step);
+    const { gradientNormMax } = settings;
+    const squaredNormOutside = () => squaredNormOf(headGradient);
+    const clipped = { ...step, gradientNormMax, squaredNormOutside };
+    const scale = trunk.step(pixels, rows.length, gradientByActivations, clipped);
+    head.step(headGradient, scale, step);
     onProgress?.(iteration + 1, budget.iterations);
     // Lets timers and signals in between steps, which are synchronous.
     await new Promise(setImmediate);
