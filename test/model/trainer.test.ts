@@ -204,7 +204,7 @@ describe('training that cannot go well', () => {
   it('says that the loss is not a number, and writes no model', async () => {
     const outFolder = newFolder();
     await assert.rejects(
-      train({ learningRate: 10, iterations: 40 }, { outFolder }),
+      train({ learningRate: 10, gradientNormMax: 0, iterations: 40 }, { outFolder }),
       isCode('TRAINING_DIVERGED'),
     );
     assert.deepEqual(await readdir(outFolder), []);
@@ -231,7 +231,12 @@ describe('training that cannot go well', () => {
 
 describe('the settings', () => {
   it('lower the learning rate by 40 % after every step', () => {
-    const settings = resolveTrainingSettings({ learningRate: 0.001, learningRateStep: 100 });
+    const settings = resolveTrainingSettings({
+      learningRate: 0.001,
+      learningRateDecay: 'steps',
+      learningRateStep: 100,
+      warmUpIterations: 0,
+    });
     assert.equal(learningRateAt(settings, 0), 0.001);
     assert.equal(learningRateAt(settings, 99), 0.001);
     assert.ok(Math.abs(learningRateAt(settings, 100) - 0.0006) < 1e-12);
@@ -243,6 +248,7 @@ describe('the settings', () => {
       learningRate: 0.001,
       learningRateDecay: 'cosine',
       iterations: 100,
+      warmUpIterations: 0,
     });
     assert.equal(learningRateAt(settings, 0), 0.001);
     assert.ok(Math.abs(learningRateAt(settings, 50) - 0.0005) < 1e-12);
@@ -253,6 +259,7 @@ describe('the settings', () => {
   it('raise the learning rate over the first iterations', () => {
     const settings = resolveTrainingSettings({
       learningRate: 0.001,
+      learningRateDecay: 'steps',
       learningRateStep: 100,
       warmUpIterations: 4,
     });
@@ -264,7 +271,8 @@ describe('the settings', () => {
   it('tell runs of different lengths apart where the rate depends on the length', () => {
     const fingerprint = (given: Partial<TrainingSettings>): string =>
       trainingFingerprint(resolveTrainingSettings(given), images, { weights: new Map(), carriedBits: 0 });
-    assert.equal(fingerprint({ iterations: 100 }), fingerprint({ iterations: 200 }));
+    const steps = { learningRateDecay: 'steps' } as const;
+    assert.equal(fingerprint({ ...steps, iterations: 100 }), fingerprint({ ...steps, iterations: 200 }));
     assert.notEqual(
       fingerprint({ learningRateDecay: 'cosine', iterations: 100 }),
       fingerprint({ learningRateDecay: 'cosine', iterations: 200 }),

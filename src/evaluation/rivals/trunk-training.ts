@@ -101,7 +101,7 @@ export async function trainTrunkAndHead(
   const { augmentation } = budget;
   const settings = {
     ...DEFAULT_TRAINING_SETTINGS,
-    ...(method.steady ? STEADINESS : {}),
+    ...(method.steady ? STEADINESS : { warmUpIterations: 0, gradientNormMax: 0 }),
     iterations: budget.iterations,
     learningRate: options.change?.learningRate ?? method.learningRate,
     learningRateDecay: 'cosine',
