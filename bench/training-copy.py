@@ -338,7 +338,8 @@ def main():
 
         def spread(name):
             values = [result[name] for result in good]
-            return f"{statistics.mean(values):.4f} ± {statistics.pstdev(values):.4f}" if values else "-"
+            deviation = statistics.stdev(values) if len(values) > 1 else 0
+            return f"{statistics.mean(values):.4f} ± {deviation:.4f}" if values else "-"
 
         print(
             f"{options.method}, {bits} bits, {len(good)} of {len(found)} networks: mAP@100 {spread('map')}, "

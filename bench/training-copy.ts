@@ -20,6 +20,8 @@ export interface TrainingCopyResult {
   readonly gallery: number;
   readonly queries: number;
   readonly classes: readonly string[];
+  /** Files that could not be read as images. */
+  readonly leftOut: number;
 }
 
 /** Side of the images that training-copy.py trains on, in pixels. */
@@ -34,17 +36,20 @@ const CODE_LENGTHS = [16, 32, 48, 64];
 export async function writeTrainingCopy(options: TrainingCopyOptions): Promise<TrainingCopyResult> {
   const { data: dataFolder, out, queries: queryCount, seed, seeds, database } = options;
   const cacheFolder = await mkdtemp(path.join(tmpdir(), 'kinscan-copy-'));
+  let leftOut = 0;
   try {
     const data = await loadExperimentData({
       ...{ dataFolder, cacheFolder, queryCount, seed, inputSize: SIDE, withDescriptors: false },
       ...(database === undefined ? {} : { databaseSize: database }),
       now: () => performance.now(),
+      onSkip: () => leftOut++,
     });
     await mkdir(out, { recursive: true });
     for (const part of ['gallery', 'queries'] as const) {
       const { pixels, labels } = data[part].set.images;
       await writeFile(path.join(out, `${part}.pixels`), pixels);
-      await writeFile(path.join(out, `${part}.labels`), new Uint8Array(labels.buffer));
+      const bytes = Buffer.from(labels.buffer, labels.byteOffset, labels.byteLength);
+      await writeFile(path.join(out, `${part}.labels`), bytes);
     }
     const { labels, classNames } = data.gallery.set.images;
     for (let one = 1; one <= seeds; one++) {
@@ -53,7 +58,8 @@ export async function writeTrainingCopy(options: TrainingCopyOptions): Promise<T
         await writeFile(path.join(out, `cnnh.${one}.${codeBits}`), codes);
       }
     }
-    return { gallery: labels.length, queries: data.queries.set.images.labels.length, classes: classNames };
+    const queries = data.queries.set.images.labels.length;
+    return { gallery: labels.length, queries, classes: classNames, leftOut };
   } finally {
     await rm(cacheFolder, { recursive: true, force: true });
   }

@@ -25,10 +25,11 @@ describe('kinscan bench training-copy', () => {
         );
       }
     }
+    await writeFile(path.join(folder, 'data', 'dark', 'broken.png'), 'not an image');
     const out = path.join(folder, 'copy');
     const options = { data: path.join(folder, 'data'), out, queries: 4, seed: 1, seeds: 1 };
     assert.deepEqual(await writeTrainingCopy(options), {
-      ...{ gallery: 2 * IMAGES_PER_CLASS - 4, queries: 4, classes: ['dark', 'light'] },
+      ...{ gallery: 2 * IMAGES_PER_CLASS - 4, queries: 4, classes: ['dark', 'light'], leftOut: 1 },
     });
     const grays: number[] = [];
     for (const part of ['gallery', 'queries']) {

@@ -5,11 +5,7 @@ import { seededRandom } from '../../model/seeded-random.js';
 import { chooseTfBackend } from '../../model/tf-backend.js';
 import { TrainableNetwork } from '../../model/trainable-network.js';
 import { standardisationOf, type LabelledImages, type Standardisation } from '../../model/training-set.js';
-import {
-  DEFAULT_TRAINING_SETTINGS,
-  learningRateAt,
-  type TrainingSettings,
-} from '../../model/training-settings.js';
+import { DEFAULT_TRAINING_SETTINGS, learningRateAt } from '../../model/training-settings.js';
 import { scaledInitialWeights } from '../../model/scale-initial-layers.js';
 import { initialWeights, type Weights } from '../../model/weights.js';
 import { HashHead, squaredNormOf, type HeadGradient, type HeadWiring } from './hash-head.js';
@@ -38,13 +34,9 @@ export interface TrunkMethod {
   readonly lossGradient: (batch: HeadBatch) => Float64Array;
 }
 
-/** What lets a network train at rates that its first mini-batches would not bear. */
-export const STEADINESS = {
-  warmUpIterations: 50,
-  gradientNormMax: 10,
-} as const satisfies Partial<TrainingSettings>;
-
-const { momentum, weightDecay } = DEFAULT_TRAINING_SETTINGS;
+const { momentum, weightDecay, warmUpIterations, gradientNormMax } = DEFAULT_TRAINING_SETTINGS;
+/** What lets a network train at rates that its first mini-batches would not bear: as `kinscan train` has it. */
+export const STEADINESS = { warmUpIterations, gradientNormMax } as const;
 const ENCODE_BATCH = 100;
 /** As many as our own hash layer is calibrated on. */
 const CALIBRATION_IMAGES = 500;
@@ -134,9 +126,11 @@ export async function trainTrunkAndHead(
       return head.backward(slopes, rows.length);
     };
     const pixels = standardisedBatch(images, rows, standardisation, { augmentation, random });
-    const { gradientNormMax } = settings;
-    const squaredNormOutside = () => squaredNormOf(headGradient);
-    const clipped = { ...step, gradientNormMax, squaredNormOutside };
+    const clipped = {
+      ...step,
+      gradientNormMax: settings.gradientNormMax,
+      squaredNormOutside: () => squaredNormOf(headGradient),
+    };
     const scale = trunk.step(pixels, rows.length, gradientByActivations, clipped);
     head.step(headGradient, scale, step);
     onProgress?.(iteration + 1, budget.iterations);
